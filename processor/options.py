@@ -1,0 +1,150 @@
+"""What every source and every sink may be told, as marshmallow schemas, and the fields they are made of.
+
+A plugin's `Options` schema subclasses `SourceOptions` or `SinkOptions` and adds its own keys. Unknown keys are faults.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jmespath
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from processor.model import Secret
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?[iI]?[bB]?)")
+_RATE = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*(ms|s|m|h|d)")
+
+
+def seconds(text: str | float) -> float:
+    """90, "90", "90s", "15m", "2h", "7d" as seconds. Raises ValueError."""
+    match = _DURATION.fullmatch(str(text).strip())
+    if not match:
+        raise ValueError('must be a duration: seconds as a number, or a text such as "90s", "15m", "2h", "7d"')
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`count` things in every `seconds`."""
+
+    count: int
+    seconds: float
+
+    @classmethod
+    def parse(cls, text: str) -> Rate:
+        """ "120/1m", "1/s". Raises ValueError."""
+        match = _RATE.fullmatch(text.strip())
+        if not match or not int(match[1]) or float(match[2] or 1) <= 0:
+            raise ValueError('must be a rate such as "120/1m" or "1/s"')
+        return cls(int(match[1]), float(match[2] or 1) * _UNITS[match[3]])
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long something is tried again: `max_age` seconds, at most `max_attempts` times if that is given."""
+
+    max_age: float
+    max_attempts: int | None = None
+
+
+class Duration(fields.Field[float]):
+    """Seconds."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValidationError('must be a duration: a number of seconds or a text such as "15m"')
+        try:
+            return seconds(value)
+        except ValueError as e:
+            raise ValidationError(str(e)) from None
+
+
+class Size(fields.Field[int]):
+    """Bytes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        match = None if isinstance(value, bool) else _SIZE.fullmatch(str(value).strip())
+        factor = _SIZES.get(match[2].upper()) if match else None
+        if not match or factor is None:
+            raise ValidationError('must be a size: bytes as a number, or a text such as "512KiB", "1MiB"')
+        return int(float(match[1]) * factor)
+
+
+class RateField(fields.Field[Rate]):
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Rate:
+        try:
+            return Rate.parse(str(value))
+        except ValueError as e:
+            raise ValidationError(str(e)) from None
+
+
+class SecretField(fields.Field[Secret]):
+    """A text that must not be seen. The empty text is a fault: it is what an unset variable looks like."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Secret:
+        if not isinstance(value, str) or not value.strip():
+            raise ValidationError("must be a text that is not empty")
+        return Secret(value)
+
+
+class Url(fields.Field[str]):
+    """An absolute http(s) address without a trailing slash."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", value):
+            raise ValidationError("must be an address that begins with https:// or http://")
+        return value.rstrip("/")
+
+
+class Expression(fields.Field[str]):
+    """A JMESPath expression."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        try:
+            jmespath.compile(str(value))
+        except jmespath.exceptions.JMESPathError as e:
+            raise ValidationError(f"is not a JMESPath expression: {str(e).splitlines()[0]}") from None
+        return str(value)
+
+
+class RetryOptions(Schema):
+    class Meta:
+        unknown = RAISE
+
+    max_age = Duration()
+    max_attempts = fields.Integer(validate=validate.Range(min=1))
+
+
+class SourceOptions(Schema):
+    """The keys of every `[sources.*]`. Providers override `rate_limits` and `reconcile` with their own defaults."""
+
+    class Meta:
+        unknown = RAISE
+
+    provider = fields.String(required=True)
+    webhook_secrets = fields.List(SecretField(), load_default=list)
+    rate_limits = fields.List(RateField(), load_default=list)
+    retry = fields.Nested(RetryOptions, load_default=dict)
+    reconcile = Duration(load_default=900.0)
+
+
+class SinkOptions(Schema):
+    """The keys of every `[sinks.*]`."""
+
+    class Meta:
+        unknown = RAISE
+
+    type = fields.String(required=True)
+    events = fields.List(fields.String(), load_default=None, allow_none=True)
+    sources = fields.List(fields.String(), load_default=None, allow_none=True)
+    where = Expression(load_default=None)
+    retry = fields.Nested(RetryOptions, load_default=dict)
+    rate = RateField(load_default=None)
+    omit = fields.List(fields.String(), load_default=list)

@@ -1,0 +1,175 @@
+"""The shapes: what a provider, a sink, an HTTP client and a token store must look like.
+
+Plugins are found through entry points (`jobwire.providers`, `jobwire.sinks`) that name a class with an `Options` schema
+and a `from_config(name, options, tools)` constructor. What only some providers can do is a protocol of its own, found
+with isinstance.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from processor.errors import Unreadable
+from processor.model import JSON, Handshake, Ignored, Job, Notification, Request
+
+Clock = Callable[[], datetime]  # now, aware, in UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, read whole. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> JSON:
+        """The body as JSON. Raises Unreadable when it is not."""
+        try:
+            return json.loads(self.body)
+        except ValueError as e:
+            raise Unreadable(f"the answer (status {self.status}, {len(self.body)} bytes) is not JSON") from e
+
+
+class Http(Protocol):
+    """One HTTP exchange within a time limit: no redirects followed, no environment read, body capped.
+
+    Every status comes back as an Answer. Raises Unreachable (no answer in time, refused, cut) and Unreadable (too big).
+    At most one of `json`, `form` and `body` is given.
+    """
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: JSON | None = None,
+        form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float | None = None,
+    ) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A source's tokens as stored. `seed` is a digest of the configured credential they descend from; `expires_at` is
+    in epoch seconds. `broken` says that the grant was refused: a person must reconnect."""
+
+    access: str
+    refresh: str | None
+    seed: str
+    expires_at: float
+    broken: bool = False
+
+
+class TokenStore(Protocol):
+    """Where tokens live, shared by all processes."""
+
+    def get(self, source: str) -> StoredToken | None: ...
+
+    def put(self, source: str, token: StoredToken, *, expected: StoredToken | None) -> bool:
+        """Store `token` if what is stored still is `expected`; False when somebody else was first."""
+        ...
+
+    def lock(self, source: str, *, seconds: float) -> AbstractContextManager[bool]:
+        """One refresher at a time across processes. Yields False when another holds it and did not let go in time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The few things a plugin may use."""
+
+    http: Http
+    tokens: TokenStore
+    clock: Clock
+    redis_url: str | None = None  # our own Redis, for the sinks that write to it
+
+
+class Provider(Protocol):
+    """One configured source of a provider. One instance serves many threads."""
+
+    source: str
+
+    def verify(self, request: Request) -> None:
+        """Raise Unverified unless the raw bytes are genuine. Parses nothing."""
+        ...
+
+    def parse(self, request: Request) -> Notification | Ignored:
+        """Say what a genuine request announces. Raises Malformed or UnsupportedType."""
+        ...
+
+    def fetch(self, job_id: str, *, api: str, http: Http) -> JSON:
+        """Ask the provider for the whole job. The only method that talks.
+
+        Raises NotYet for a job the provider does not know, Forbidden, RateLimited, Busy, Unreachable, Unreadable,
+        ReconnectNeeded.
+        """
+        ...
+
+    def translate(self, original: JSON, *, api: str) -> Job:
+        """Turn what `fetch` returned into a Job. Pure. Raises Unreadable with the path that is wrong."""
+        ...
+
+
+@runtime_checkable
+class Greets(Protocol):
+    """A provider that asks us to prove that the address is ours, by a code in an unsigned request."""
+
+    def handshake(self, request: Request) -> Handshake | None:
+        """Called before `verify`: the code, or None when the request is anything else."""
+        ...
+
+    def confirm(self, code: str, *, http: Http) -> None:
+        """Send the code back. Raises as `fetch` does."""
+        ...
+
+
+@runtime_checkable
+class AnswersOptions(Protocol):
+    """A provider whose older handshake is an OPTIONS request."""
+
+    def options(self, request: Request) -> Mapping[str, str] | None:
+        """The headers to answer with, or None when this is no handshake."""
+        ...
+
+
+class Sink(Protocol):
+    """One configured destination. One instance serves many threads; connections are opened on first use."""
+
+    name: str
+
+    def deliver(self, event: Mapping[str, JSON]) -> str | None:
+        """Hand over one CloudEvents document; return once the far end has taken it, with its own reference if any.
+
+        Raises Refused when this document will never be taken, otherwise a Retryable. Never sleeps, never retries.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. Closing twice is fine."""
+        ...
+
+
+class ProviderPlugin(Protocol):
+    """What a `jobwire.providers` entry point names."""
+
+    Options: type[Any]  # an options.SourceOptions schema
+
+    @classmethod
+    def from_config(cls, name: str, options: Mapping[str, Any], tools: Tools) -> Provider: ...
+
+
+class SinkPlugin(Protocol):
+    """What a `jobwire.sinks` entry point names."""
+
+    Options: type[Any]  # an options.SinkOptions schema
+
+    @classmethod
+    def from_config(cls, name: str, options: Mapping[str, Any], tools: Tools) -> Sink: ...

@@ -1,0 +1,1 @@
+"""jobwire's restless half: everything about time and repetition."""
