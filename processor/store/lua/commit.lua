@@ -1,0 +1,28 @@
+#!lua flags=allow-oom
+-- COMMIT: what one refresh found. A = {R, L, fence, n, poll (ms from now, 0 = none), attempts, job, keep, doc_ttl,
+-- facts_ttl, events = {{id, type, source, job}}, rows = {{R, L, event, delay}}, caps = {R = cap}, hands = {R = hand},
+-- lease}; ARGV[2] facts, ARGV[3] deflated document ('' = leave it), ARGV[4..] the events' documents.
+-- Returns {1, R, R, ...}, the sinks that a hand was taken for, or {0}: stale, nothing was written.
+if not mine(A.R, A.L, A.fence) then return {0} end
+c('SET', P .. 'facts:' .. A.job, ARGV[2], 'EX', A.facts_ttl)
+if ARGV[3] ~= '' then c('SET', P .. 'doc:' .. A.job, ARGV[3], 'EX', A.doc_ttl) end
+for i, e in ipairs(A.events) do
+  c('SET', P .. 'ev:' .. e.id, ARGV[3 + i], 'EX', A.keep)
+  c('XADD', P .. 'journal', '*', 'id', e.id, 'type', e.type, 'source', e.source, 'job', e.job)
+  count('events:' .. e.type, 1)
+end
+for _, row in ipairs(A.rows) do
+  c('HSET', P .. 'dl:' .. row[3], row[1], cjson.encode({state = 'pending', due = t + row[4]}))
+  c('EXPIRE', P .. 'dl:' .. row[3], A.keep)
+  push(row[1], row[2], row[3], t + row[4])
+end
+for _, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
+  note(A.R, item, 'done', {attempts = A.attempts}, A.keep)
+end
+count('refreshed:' .. A.R, 1)
+release(A.R, A.L, A.n, t, A.poll > 0 and t + A.poll or 0, true)
+local out = {1}
+for R, hand in pairs(A.hands) do
+  if hire(R, A.caps[R], hand, A.lease) == 1 then out[#out + 1] = R end
+end
+return out

@@ -1,0 +1,107 @@
+-- Shared by every script: KEYS[1] is the prefix, ARGV[1] a JSON object of named arguments, further ARGVs are blobs.
+-- A script is one state change; it is idempotent by a fence or a seen-key, because a client re-sends what it does
+-- not know the outcome of. Times are milliseconds of the server's own clock.
+local P, A, c = KEYS[1], cjson.decode(ARGV[1]), redis.call
+local t = A.now
+if not t then
+  local clock = c('TIME')
+  t = clock[1] * 1000 + math.floor(clock[2] / 1000)
+end
+local DAY = 86400
+
+-- A lane is refreshed no sooner than `pace` after its last refresh began; deliveries have no pace.
+local PACE = 1000
+local function paced(R, L, at)
+  if R:sub(1, 2) ~= 'r:' then return at end
+  local begun = tonumber(c('HGET', P .. 'lane:' .. L, 'begun') or 0)
+  return math.max(at, begun + PACE)
+end
+
+-- The lane has work at `at`. One in hand will see it at its release; a storm must not defeat a back-off.
+local function arm(R, L, at)
+  c('PERSIST', P .. 'lane:' .. L)
+  if c('ZSCORE', P .. 'run:' .. R, L) then return end
+  local old = c('ZSCORE', P .. 'due:' .. R, L)
+  if old and tonumber(c('HGET', P .. 'lane:' .. L, 'att') or 0) > 0 then return end
+  at = paced(R, L, at)
+  if not old or tonumber(old) > at then c('ZADD', P .. 'due:' .. R, at, L) end
+  c('ZREM', P .. 'poll:' .. R, L)
+end
+
+local function push(R, L, item, at)
+  c('RPUSH', P .. 'q:' .. L, item)
+  c('HINCRBY', P .. 'lane:' .. L, 'in', 1)
+  arm(R, L, at)
+end
+
+-- Only the holder of the current fence, listed in run, may write.
+local function mine(R, L, fence)
+  return c('ZSCORE', P .. 'run:' .. R, L) and c('HGET', P .. 'lane:' .. L, 'fence') == fence
+end
+
+-- Lets go of a lane, the first n items of which are done with. An item leaves q only here.
+local function release(R, L, n, at, poll, ok)
+  local lane, q = P .. 'lane:' .. L, P .. 'q:' .. L
+  c('ZREM', P .. 'run:' .. R, L)
+  c('HDEL', lane, 'lost')
+  if n > 0 then
+    c('LTRIM', q, n, -1)
+    c('HINCRBY', lane, 'out', n)
+  end
+  if ok then c('HDEL', lane, 'att', 't0', 'err') end
+  if c('LLEN', q) > 0 then
+    c('ZADD', P .. 'due:' .. R, paced(R, L, at), L)
+  elseif poll > 0 then
+    c('ZADD', P .. 'poll:' .. R, paced(R, L, poll), L)
+  else
+    c('EXPIRE', lane, DAY)
+  end
+end
+
+-- Items of a refresh lane are notifications, those of a delivery lane events; both remember how they ended.
+local function note(R, item, state, detail, ttl)
+  if R:sub(1, 2) == 'r:' then
+    c('HSET', P .. 'n:' .. item, 'state', state, 'ended', t, 'detail', detail.detail or '', 'att', detail.attempts or 0)
+  else
+    detail.state, detail.at = state, t
+    c('HSET', P .. 'dl:' .. item, R, cjson.encode(detail))
+    c('EXPIRE', P .. 'dl:' .. item, ttl)
+  end
+end
+
+local function count(what, n) c('HINCRBY', P .. 'cnt', what, n) end
+
+-- Room for one more RQ task at R? Takes it for `lease` ms and says so.
+local function hire(R, cap, hand, lease)
+  local hands = P .. 'hands:' .. R
+  c('ZREMRANGEBYSCORE', hands, '-inf', t)
+  if c('ZCARD', hands) >= cap then return 0 end
+  c('ZADD', hands, t + lease, hand)
+  c('EXPIRE', hands, DAY)
+  return 1
+end
+
+-- GCRA over every window of A.windows = {{interval, tolerance}, ...} in ms: how long until one more may go?
+-- share < 1 keeps a part of each tolerance for others.
+local function wait_for_budget(R, share)
+  local longest = 0
+  for i, w in ipairs(A.windows or {}) do
+    local tat = tonumber(c('HGET', P .. 'gate:' .. R, 'tat' .. i) or 0)
+    longest = math.max(longest, tat - w[2] * share - t)
+  end
+  return longest
+end
+
+local function charge(R, n)
+  for i, w in ipairs(A.windows or {}) do
+    local tat = tonumber(c('HGET', P .. 'gate:' .. R, 'tat' .. i) or 0)
+    c('HSET', P .. 'gate:' .. R, 'tat' .. i, math.max(tat, t) + n * w[1])
+    c('EXPIRE', P .. 'gate:' .. R, DAY)
+  end
+end
+
+local function pause(R, ms)
+  local old = tonumber(c('HGET', P .. 'gate:' .. R, 'pause') or 0)
+  c('HSET', P .. 'gate:' .. R, 'pause', math.max(old, t + ms))
+  c('EXPIRE', P .. 'gate:' .. R, DAY)
+end

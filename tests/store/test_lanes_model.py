@@ -1,0 +1,320 @@
+"""The lanes against a model of the world, on a real Valkey.
+
+Jobs change, workers die, stall, fail and repeat, replies are lost. Whatever happens, every change arrives at every
+sink, first arrivals in order, and no lane is ever forgotten.
+
+The negative controls take one safeguard out of the scripts each; the same walk must then find the loss.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from processor.model import Event, EventType
+from processor.store import keys
+from processor.store.lanes import LEASE, Claim, Found, Hint, Lanes, Resource, Row
+from processor.store.scripts import Scripts
+
+JOBS = ("1", "2/../x|d:a é")
+SOURCE = Resource("r:h", cap=3)
+SINKS = {"a": Resource("d:a", cap=2, batch=1), "batches": Resource("d:batches", cap=1)}
+RESOURCES = (SOURCE, *SINKS.values())
+
+
+@dataclass
+class Held:
+    """A lane in some worker's hand; `seen` is how many changes its fetch saw."""
+
+    claim: Claim
+    seen: int | None = None
+
+
+class World:
+    """One provider, two sinks, some workers and a clock. Every action picks what it needs through `pick`."""
+
+    def __init__(self, url: str, mutation: tuple[str, str] | None = None) -> None:
+        self.redis: Any = redis.Redis.from_url(url, decode_responses=True)
+        self.redis.flushall()
+        self.scripts = _Mutated(self.redis, mutation)
+        self.lanes = Lanes(self.scripts)
+        self.scripts.now = 1_000_000
+        self.truth = dict.fromkeys(JOBS, 0)
+        self.untold: set[str] = set()
+        self.sent: list[tuple[str, str]] = []
+        self.held: list[Held] = []
+        self.arrived: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self.ever_dead: set[tuple[str, str]] = set()
+        self.begun: dict[str, int] = {}
+
+    # --- the provider ------------------------------------------------------------------------------------------------
+
+    def a_job_changes(self, pick: Pick) -> None:
+        job = pick(JOBS)
+        self.truth[job] += pick((1, 1, 2))
+        self.untold.add(job)
+        if pick((True, True, True, False)):
+            key = f"{job}#{self.truth[job]}"
+            assert self.notify(job, key) == "new"
+            self.sent.append((job, key))
+            self.untold.discard(job)
+
+    def a_notification_comes_again(self, pick: Pick) -> None:
+        if self.sent:
+            assert self.notify(*pick(self.sent)) in {"duplicate", "revived"}
+
+    def notify(self, job: str, key: str) -> str:
+        hint = Hint(seen=key, lane=keys.refresh_lane("h", job), event="e", api="v", claim="")
+        [accepted], _ = self.lanes.accept(SOURCE, [hint], hand="x")
+        return accepted.outcome
+
+    # --- the workers -------------------------------------------------------------------------------------------------
+
+    def a_worker_claims(self, pick: Pick) -> None:
+        self.claim(pick(RESOURCES))
+
+    def a_worker_acts(self, pick: Pick) -> None:
+        if self.held:
+            self.act(pick(self.held))
+
+    def a_worker_finishes(self, pick: Pick) -> None:
+        if held := self.let_go(pick):
+            if held.seen is None:
+                self.act(held)
+            for _ in range(pick((1, 1, 2))):  # twice: the reply was lost, so the client sends the script again
+                self.finish(held)
+
+    def a_worker_fails(self, pick: Pick) -> None:
+        if held := self.let_go(pick):
+            self.lanes.retry(held.claim, pick((0, 2, 30)), "500", counts=pick((True, False)))
+
+    def a_worker_gives_up(self, pick: Pick) -> None:
+        held = self.let_go(pick)
+        if held and self.lanes.dead(held.claim, "Refused", "no") and held.claim.resource is not SOURCE:
+            self.ever_dead.add(self.place(held.claim))
+
+    def a_worker_is_killed(self, pick: Pick) -> None:
+        self.let_go(pick)
+
+    def a_worker_stalls_and_another_takes_over(self, pick: Pick) -> None:
+        if self.held:
+            stalled = pick(self.held)
+            self.act(stalled)
+            self.pass_time(LEASE + 5)
+            self.claim(stalled.claim.resource)
+
+    def everybody_is_held_off(self, pick: Pick) -> None:
+        self.lanes.pause(pick(RESOURCES), pick((1, 20)))
+
+    def the_keeper_renews(self, pick: Pick) -> None:
+        self.lanes.keep([h.claim for h in self.held], [])
+
+    def a_person_revives_the_dead(self, pick: Pick) -> None:
+        for member in self.redis.hkeys(keys.key("dead")):
+            lane, _, item = member.partition(" ")
+            assert self.lanes.revive(lane, item)
+            assert not self.lanes.revive(lane, item)
+
+    def time_passes(self, pick: Pick) -> None:
+        self.pass_time(pick((0.001, 0.3, 1, 5)))
+
+    # --- what a worker does ------------------------------------------------------------------------------------------
+
+    def claim(self, resource: Resource) -> Held | None:
+        claim = self.lanes.claim(resource)
+        if not isinstance(claim, Claim):
+            return None
+        if resource is SOURCE:
+            assert self.now - self.begun.get(claim.lane, -1000) >= 1000, "looked again within a second"
+            self.begun[claim.lane] = self.now
+        held = Held(claim)
+        self.held.append(held)
+        return held
+
+    def act(self, held: Held) -> None:
+        if held.claim.resource is SOURCE:
+            held.seen = self.truth[keys.job_of(held.claim.lane)]
+        else:
+            held.seen = 0
+            self.arrived[self.place(held.claim)].extend(item.id for item in held.claim.items)
+
+    def finish(self, held: Held) -> None:
+        if held.claim.resource is not SOURCE:
+            self.lanes.done(held.claim)
+            return
+        job = keys.job_of(held.claim.lane)
+        known, seen = int(held.claim.facts or 0), held.seen or 0
+        events = [_event(job, n) for n in range(known + 1, seen + 1)]
+        rows = [Row(sink, event) for event in events for sink in SINKS]
+        found = Found("h", job, str(max(known, seen)), "{}", events=events, rows=rows, poll=50)
+        self.lanes.commit(held.claim, found, sinks=SINKS, hand="y")
+
+    def let_go(self, pick: Pick) -> Held | None:
+        if not self.held:
+            return None
+        held: Held = pick(self.held)
+        self.held.remove(held)
+        return held
+
+    @property
+    def now(self) -> int:
+        return self.scripts.now or 0
+
+    def pass_time(self, seconds: float) -> None:
+        self.scripts.now = self.now + int(seconds * 1000)
+
+    @staticmethod
+    def place(claim: Claim) -> tuple[str, str]:
+        sink, _, rest = claim.lane.removeprefix("d:").partition("|")
+        return sink, keys.job_of("|" + rest.partition("/")[2])
+
+    # --- what must hold ----------------------------------------------------------------------------------------------
+
+    def check_lanes(self) -> None:
+        """A lane with work is due or in hand: in exactly one place, and not merely waiting to be looked at."""
+        for key in self.redis.keys(keys.key("q", "*")):
+            lane = key.removeprefix(keys.key("q", "x")[:-1])
+            name = lane.partition("|")[0]
+            places = [z for z in ("due", "run", "poll") if self.redis.zscore(keys.key(z, name), lane) is not None]
+            assert places in (["due"], ["run"]), f"{lane} is in {places}"
+
+    def calm_down(self) -> None:
+        """Nobody dies any more; reconciliation tells of what no webhook told. Then nothing may be missing."""
+        self.held.clear()
+        for job in self.untold:
+            self.notify(job, f"{job}#reconciled")
+        for _ in range(400):
+            self.pass_time(1)
+            self.a_person_revives_the_dead(_first)
+            claimed = [held for resource in RESOURCES if (held := self.claim(resource))]
+            for held in claimed:
+                self.act(held)
+                self.finish(held)
+            self.check_lanes()
+            if not claimed and not self.redis.keys(keys.key("q", "*")):
+                break
+        for job, changes in self.truth.items():
+            wanted = [_event(job, n).id for n in range(1, changes + 1)]
+            for sink in SINKS:
+                first = list(dict.fromkeys(self.arrived[sink, job]))
+                if (sink, job) in self.ever_dead:  # the order is promised unless one of them is dead
+                    first.sort(key=lambda i: int(i.rpartition("#")[2]))
+                assert first == wanted, f"{sink} got {first} of job {job}, not {wanted}"
+        self.redis.close()
+
+
+Pick = Callable[[Sequence[Any]], Any]
+# How often each action is taken, in a walk at random.
+ACTIONS = {
+    World.a_job_changes: 4,
+    World.a_notification_comes_again: 1,
+    World.a_worker_claims: 12,
+    World.a_worker_acts: 4,
+    World.a_worker_finishes: 8,
+    World.a_worker_fails: 2,
+    World.a_worker_gives_up: 1,
+    World.a_worker_is_killed: 2,
+    World.a_worker_stalls_and_another_takes_over: 3,
+    World.everybody_is_held_off: 1,
+    World.the_keeper_renews: 1,
+    World.a_person_revives_the_dead: 1,
+    World.time_passes: 4,
+}
+
+
+def _first(choices: Sequence[Any]) -> Any:
+    return choices[0]
+
+
+class Machine(RuleBasedStateMachine):
+    """The same walk led by hypothesis, which shrinks what it finds."""
+
+    url: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(self.url)
+
+    @rule(action=st.sampled_from(list(ACTIONS)), data=st.data())
+    def anything_happens(self, action: Callable[[World, Pick], None], data: st.DataObject) -> None:
+        action(self.world, lambda choices: data.draw(st.sampled_from(choices)))
+
+    @invariant()
+    def no_lane_is_forgotten(self) -> None:
+        self.world.check_lanes()
+
+    def teardown(self) -> None:
+        self.world.calm_down()
+
+
+class _Mutated(Scripts):
+    """The scripts, with one text replaced by another."""
+
+    def __init__(self, client: redis.Redis, mutation: tuple[str, str] | None) -> None:
+        super().__init__(client)
+        self._mutation = mutation
+
+    def text(self, name: str) -> str:
+        text = super().text(name)
+        if self._mutation is None:
+            return text
+        assert self._mutation[0] in text
+        return text.replace(*self._mutation)
+
+
+def _event(job: str, n: int) -> Event:
+    return Event(
+        id=f"{job}#{n}",
+        type=EventType.JOB_STATE_CHANGED,
+        source="h",
+        job_id=job,
+        subject=f"jobs/{job}",
+        time=datetime.fromtimestamp(n, UTC),
+        data={},
+    )
+
+
+def walks(url: str, seeds: range, mutation: tuple[str, str] | None = None) -> None:
+    for seed in seeds:
+        chance, world = random.Random(seed), World(url, mutation)
+        for action in chance.choices(list(ACTIONS), list(ACTIONS.values()), k=200):
+            action(world, chance.choice)
+            world.check_lanes()
+        world.calm_down()
+
+
+def test_whatever_dies_every_change_arrives_in_order(redis_url: str) -> None:
+    machine = type("Machine", (Machine,), {"url": redis_url})
+    quiet = settings(
+        max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+    run_state_machine_as_test(machine, settings=quiet)
+
+
+def test_it_does_so_in_long_walks_too(redis_url: str) -> None:
+    walks(redis_url, range(25))
+
+
+@pytest.mark.parametrize(
+    "mutation",
+    [
+        pytest.param(("c('HGET', P .. 'lane:' .. L, 'fence') == fence", "true"), id="the fence"),
+        pytest.param(("c('LTRIM', q, n, -1)", "c('DEL', q)"), id="the trim by n"),
+        pytest.param(("if c('LLEN', q) > 0 then", "if false then"), id="the re-arming"),
+        pytest.param(("  c('ZREM', P .. 'poll:' .. R, L)\nend", "end"), id="leaving poll"),
+    ],
+)
+def test_without_it_the_walk_finds_a_loss(redis_url: str, mutation: tuple[str, str]) -> None:
+    """The negative controls: a safeguard is taken out, and the walk must notice."""
+    with pytest.raises(AssertionError):
+        walks(redis_url, range(400), mutation)

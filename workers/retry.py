@@ -1,0 +1,69 @@
+"""Which failures come back, when, and which are dead at once. Pure; the numbers are the README's."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from processor.errors import NotYet, Permanent, ProcessorError, RateLimited, ReconnectNeeded, Retryable
+from processor.options import RetryPolicy
+
+FIRST, LONGEST = 4.0, 3600.0  # seconds: a first retry comes within 5 s, none later than an hour
+LOST = 5  # workers that an item may kill before it is dead
+NOT_YET = 6  # looks at a job that the provider does not know: about a minute
+RECONNECT_PAUSE = 60.0
+RATE_PAUSE = 10.0  # after a 429 that does not say how long
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try again in `delay` seconds. `pause` holds everybody off the source or sink; `counts`: it was an attempt."""
+
+    delay: float
+    pause: float | None = None
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """It cannot succeed: a word and a sentence for people."""
+
+    reason: str
+    detail: str
+
+
+def backoff(attempts: int, *, jitter: Callable[[float, float], float] = random.uniform) -> float:
+    """Seconds until the next try after `attempts` failures before this one: exponential, with full jitter from 1 s."""
+    return jitter(1.0, min(LONGEST, FIRST * 2.0 ** min(attempts, 20)))
+
+
+def after(
+    error: Exception,
+    *,
+    attempts: int,
+    age: float,
+    policy: RetryPolicy,
+    jitter: Callable[[float, float], float] = random.uniform,
+) -> Again | Dead:
+    """What follows `error`, after `attempts` earlier failures and `age` seconds since the first try was due.
+
+    An error that is not ours is a bug: it is tried again like any other, since a deploy may cure it.
+    """
+    said = error.message if isinstance(error, ProcessorError) else f"unexpected {type(error).__name__}"
+    reason = error.reason if isinstance(error, ProcessorError) else "Bug"
+    if isinstance(error, ReconnectNeeded):
+        return Again(RECONNECT_PAUSE, pause=RECONNECT_PAUSE, counts=False)
+    if isinstance(error, Permanent):
+        return Dead(reason, said)
+    if isinstance(error, NotYet) and attempts + 1 >= NOT_YET:
+        return Dead(reason, f"{said}, after {attempts + 1} attempts")
+    if policy.max_attempts is not None and attempts + 1 >= policy.max_attempts:
+        return Dead(reason, f"{said}; given up after {attempts + 1} attempts (retry.max_attempts)")
+    if age >= policy.max_age:
+        return Dead(reason, f"{said}; given up after {round(age)} s (retry.max_age)")
+    asked = error.retry_after if isinstance(error, Retryable) else None
+    if isinstance(error, RateLimited) or asked is not None:
+        wait = min(LONGEST, asked if asked is not None else max(RATE_PAUSE, backoff(attempts, jitter=jitter)))
+        return Again(wait, pause=wait, counts=not isinstance(error, RateLimited))
+    return Again(backoff(attempts, jitter=jitter))
