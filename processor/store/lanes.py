@@ -29,13 +29,19 @@ class Resource:
     """A source that is asked, or a sink that is told.
 
     `name` is its R in Redis, `cap` how many of its lanes may be in hand at once, `windows` its rate windows as
-    (interval, tolerance) in milliseconds, `batch` how many items a claim takes (0 = all that wait).
+    (interval, tolerance) in milliseconds, `batch` how many items a claim takes (0 = all that wait). `budget` names
+    whose windows they are, when several resources share them.
     """
 
     name: str
     cap: int
     windows: tuple[tuple[float, float], ...] = ()
     batch: int = 0
+    budget: str = ""
+
+    @property
+    def gate(self) -> str:
+        return self.budget or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,7 @@ class Lanes:
         rows = [
             {"seen": h.seen, "id": h.id, "L": h.lane, "event": h.event, "api": h.api, "claim": h.claim} for h in hints
         ]
-        hired, *pairs = self._run(
+        hired, *pairs = self._run.durably(
             "accept",
             {
                 "R": resource.name,
@@ -161,6 +167,7 @@ class Lanes:
             "claim",
             {
                 "R": resource.name,
+                "budget": resource.gate,
                 "cap": resource.cap,
                 "batch": resource.batch,
                 "lease": LEASE * 1000,
@@ -218,10 +225,21 @@ class Lanes:
         return bool(self._run("done", self._mine(claim) | {"ref": reference or "", "keep": self._keep}))
 
     def retry(
-        self, claim: Claim, delay: float, error: str = "", *, counts: bool = True, pause: float | None = None
+        self,
+        claim: Claim,
+        delay: float,
+        error: str = "",
+        *,
+        counts: bool = True,
+        pause: float = 0,
+        shared: bool = False,
     ) -> bool:
-        """Let go and come back after `delay` seconds; `pause` holds everybody off this source or sink."""
-        arguments = {"delay": delay * 1000, "err": error, "counts": counts, "pause": (pause or 0) * 1000}
+        """Let go and come back after `delay` seconds.
+
+        `pause` seconds hold everybody off this source or sink, and with `shared` off all that draw on its budget.
+        """
+        gate = claim.resource.gate if shared else claim.resource.name
+        arguments = {"delay": delay * 1000, "err": error, "counts": counts, "pause": pause * 1000, "gate": gate}
         return bool(self._run("retry", self._mine(claim) | arguments))
 
     def hand_back(self, claim: Claim) -> bool:
@@ -244,7 +262,7 @@ class Lanes:
         """Whatever is due, has an expired lease or is to be polled: (resource name, hand) of each task to be sent."""
         flat = self._run(
             "tick",
-            {"resources": [[r.name, r.cap] for r in resources], "hand": hand, "lease": HAND_LEASE * 1000},
+            {"resources": [[r.name, r.cap, r.gate] for r in resources], "hand": hand, "lease": HAND_LEASE * 1000},
         )
         pairs = zip(flat[::2], flat[1::2], strict=True)
         return [(name, f"{hand}:{name}:{i}") for name, n in pairs for i in range(1, n + 1)]
@@ -253,6 +271,7 @@ class Lanes:
         """A task found nothing more. False when something came due in between and it should stay."""
         arguments = {
             "R": resource.name,
+            "budget": resource.gate,
             "hand": hand,
             "cap": resource.cap,
             "windows": resource.windows,
@@ -263,11 +282,11 @@ class Lanes:
     def charge(self, resource: Resource, calls: int) -> None:
         """Pay for calls beyond the one that the claim paid for; the budget goes into debt rather than waiting."""
         if calls > 0 and resource.windows:
-            self._run("gate", {"R": resource.name, "windows": resource.windows, "charge": calls, "pause": 0})
+            self._run("gate", {"gate": resource.gate, "windows": resource.windows, "charge": calls, "pause": 0})
 
     def pause(self, resource: Resource, seconds: float) -> None:
         """Nobody claims anything of this resource for so long."""
-        self._run("gate", {"R": resource.name, "charge": 0, "pause": seconds * 1000})
+        self._run("gate", {"gate": resource.name, "charge": 0, "pause": seconds * 1000})
 
     @staticmethod
     def _mine(claim: Claim) -> dict[str, Any]:

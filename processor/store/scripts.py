@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 
@@ -12,24 +14,54 @@ from redis.commands.core import Script
 from processor.errors import Unavailable
 from processor.store.keys import PREFIX
 
+REPLICA_MS = 1000  # how long replicas may take
+
+
+@contextmanager
+def ours() -> Iterator[None]:
+    """Redis' errors as ours."""
+    try:
+        yield
+    except redis.RedisError as e:
+        raise Unavailable(f"Redis cannot take it now ({type(e).__name__})") from e
+
 
 class Scripts:
-    """Loads a script when it is first used. `now` (milliseconds) replaces the server's clock in tests."""
+    """Loads a script when it is first used. `now` (milliseconds) replaces the server's clock in tests.
 
-    def __init__(self, client: redis.Redis) -> None:
+    Everything raises Unavailable when Redis cannot do it now; then nothing was written, or all of it.
+    """
+
+    def __init__(self, client: redis.Redis, *, wait_replicas: int = 0) -> None:
         self.client = client
         self.now: int | None = None
+        self._wait_replicas = wait_replicas
         self._loaded: dict[str, Script] = {}
 
     def __call__(self, name: str, arguments: dict[str, Any], *blobs: str | bytes) -> Any:
-        """Run script `name`. Raises Unavailable when Redis cannot do it now; nothing was written then, or all of it."""
+        """Run script `name` and return its answer."""
+        with ours():
+            return self._script(name)(keys=[PREFIX], args=self._args(arguments, blobs))
+
+    def durably(self, name: str, arguments: dict[str, Any]) -> Any:
+        """The same, and `wait_replicas` replicas have what it wrote."""
+        if not self._wait_replicas:
+            return self(name, arguments)
+        with ours(), self.client.pipeline(transaction=False) as pipe:
+            self._script(name)(keys=[PREFIX], args=self._args(arguments, ()), client=pipe)
+            pipe.wait(self._wait_replicas, REPLICA_MS)  # on the connection that wrote
+            answer, reached = pipe.execute()
+        if reached < self._wait_replicas:
+            raise Unavailable(f"only {reached} of {self._wait_replicas} replicas have it")
+        return answer
+
+    def _args(self, arguments: dict[str, Any], blobs: Sequence[str | bytes]) -> list[str | bytes]:
         if self.now is not None:
-            arguments["now"] = self.now
-        script = self._loaded.get(name) or self._load(name)
-        try:
-            return script(keys=[PREFIX], args=[json.dumps(arguments), *blobs])
-        except redis.RedisError as e:
-            raise Unavailable(f"Redis cannot take it now ({type(e).__name__})") from e
+            arguments = arguments | {"now": self.now}
+        return [json.dumps(arguments), *blobs]
+
+    def _script(self, name: str) -> Script:
+        return self._loaded.get(name) or self._load(name)
 
     def _load(self, name: str) -> Script:
         script = self._loaded[name] = self.client.register_script(self.text(name))

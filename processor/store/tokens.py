@@ -15,6 +15,7 @@ import redis
 from processor.errors import Unavailable
 from processor.ports import StoredToken
 from processor.store import keys
+from processor.store.scripts import REPLICA_MS, ours
 
 _SWAP = """
 local old = redis.call('GET', KEYS[1]) or ''
@@ -38,25 +39,26 @@ class RedisTokens:
         self._unlock = client.register_script(_UNLOCK)
 
     def get(self, source: str) -> StoredToken | None:
-        with _ours():
+        with ours():
             text = cast("str | None", self._client.get(keys.key("tok", source)))
         return StoredToken(**json.loads(text)) if text else None
 
     def put(self, source: str, token: StoredToken, *, expected: StoredToken | None) -> bool:
-        with _ours():
-            swapped = self._swap(keys=[keys.key("tok", source)], args=[_text(expected), _text(token)])
-            if swapped and self._wait_replicas:
-                reached = self._client.wait(self._wait_replicas, 1000)
-                if reached < self._wait_replicas:
-                    raise Unavailable(f"only {reached} of {self._wait_replicas} replicas have the new token")
+        with ours(), self._client.pipeline(transaction=False) as pipe:
+            self._swap(keys=[keys.key("tok", source)], args=[_text(expected), _text(token)], client=pipe)
+            if self._wait_replicas:
+                pipe.wait(self._wait_replicas, REPLICA_MS)
+            swapped, *reached = pipe.execute()
+        if swapped and reached and reached[0] < self._wait_replicas:
+            raise Unavailable(f"only {reached[0]} of {self._wait_replicas} replicas have the new token")
         return bool(swapped)
 
     @contextmanager
     def lock(self, source: str, *, seconds: float) -> Iterator[bool]:
-        name, ours = keys.key("lock", f"token:{source}"), secrets.token_hex(8)
+        name, mine = keys.key("lock", f"token:{source}"), secrets.token_hex(8)
         deadline = time.monotonic() + seconds
-        with _ours():
-            while not (held := self._client.set(name, ours, nx=True, px=int(seconds * 1000))):
+        with ours():
+            while not (held := self._client.set(name, mine, nx=True, px=int(seconds * 1000))):
                 if time.monotonic() >= deadline:
                     break
                 time.sleep(0.05)  # another process is at the token endpoint; its answer is ours too
@@ -64,16 +66,8 @@ class RedisTokens:
             yield bool(held)
         finally:
             if held:
-                with _ours():
-                    self._unlock(keys=[name], args=[ours])
-
-
-@contextmanager
-def _ours() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as e:
-        raise Unavailable(f"Redis cannot take it now ({type(e).__name__})") from e
+                with ours():
+                    self._unlock(keys=[name], args=[mine])
 
 
 def _text(token: StoredToken | None) -> str:

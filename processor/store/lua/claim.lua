@@ -1,4 +1,4 @@
--- CLAIM: take one lane of R. A = {R, cap, batch (0 = all), lease (ms), windows}. Returns {wait} when there is nothing to
+-- CLAIM: take one lane of R. A = {R, budget, cap, batch (0 = all), lease (ms), windows}. Returns {wait} when there is nothing to
 -- do (wait in ms until the budget allows what is due, else -1), or
 -- {0, L, fence, att, lost, err, facts, item, detail, body, item, detail, body, ...}.
 -- detail is JSON: for refreshing the notification, for delivering how the row stands; body is the event's document.
@@ -9,17 +9,17 @@ for _, L in ipairs(c('ZRANGEBYSCORE', run, '-inf', t, 'LIMIT', 0, 16)) do  -- th
   local lost = c('HINCRBY', P .. 'lane:' .. L, 'lost', 1)
   c('ZADD', P .. 'due:' .. R, t + (lost > 2 and 100 * 2 ^ lost or 0), L)
 end
-if tonumber(c('HGET', P .. 'gate:' .. R, 'pause') or 0) > t then return {-1} end
+if paused(R, A.budget) then return {-1} end
 if c('ZCARD', run) >= A.cap then return {-1} end
 
 local L = c('ZRANGEBYSCORE', P .. 'due:' .. R, '-inf', t, 'LIMIT', 0, 1)[1]
 if L then
-  local wait = wait_for_budget(R, 1)
+  local wait = wait_for_budget(A.budget, 1)
   if wait > 0 then return {math.ceil(wait)} end
   c('ZREM', P .. 'due:' .. R, L)
 else
   L = c('ZRANGEBYSCORE', P .. 'poll:' .. R, '-inf', t, 'LIMIT', 0, 1)[1]
-  if not L or wait_for_budget(R, 2 / 3) > 0 then return {-1} end  -- a third is kept for what webhooks woke
+  if not L or wait_for_budget(A.budget, 2 / 3) > 0 then return {-1} end  -- a third is kept for what webhooks woke
   c('ZREM', P .. 'poll:' .. R, L)
 end
 
@@ -28,7 +28,7 @@ c('PERSIST', lane)
 local fence = c('HINCRBY', lane, 'fence', 1)
 c('HSET', lane, 'begun', t)
 c('ZADD', run, t + A.lease, L)
-charge(R, 1)
+charge(A.budget, 1)
 
 local state = c('HMGET', lane, 'att', 'lost', 'err')
 local items = c('LRANGE', P .. 'q:' .. L, 0, A.batch - 1)

@@ -1,4 +1,4 @@
--- GATE: A = {R, windows, charge (calls beyond the one that the claim paid), pause (ms)}.
-if A.charge > 0 then charge(A.R, A.charge) end
-if A.pause > 0 then pause(A.R, A.pause) end
+-- GATE: A = {gate, windows, charge (calls beyond the one that the claim paid), pause (ms)}.
+if A.charge > 0 then charge(A.gate, A.charge) end
+if A.pause > 0 then pause(A.gate, A.pause) end
 return 1

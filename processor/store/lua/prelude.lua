@@ -82,26 +82,33 @@ local function hire(R, cap, hand, lease)
 end
 
 -- GCRA over every window of A.windows = {{interval, tolerance}, ...} in ms: how long until one more may go?
--- share < 1 keeps a part of each tolerance for others.
-local function wait_for_budget(R, share)
+-- share < 1 keeps a part of each tolerance for others. A budget may be shared by several R.
+local function wait_for_budget(budget, share)
   local longest = 0
   for i, w in ipairs(A.windows or {}) do
-    local tat = tonumber(c('HGET', P .. 'gate:' .. R, 'tat' .. i) or 0)
+    local tat = tonumber(c('HGET', P .. 'gate:' .. budget, 'tat' .. i) or 0)
     longest = math.max(longest, tat - w[2] * share - t)
   end
   return longest
 end
 
-local function charge(R, n)
+local function charge(budget, n)
   for i, w in ipairs(A.windows or {}) do
-    local tat = tonumber(c('HGET', P .. 'gate:' .. R, 'tat' .. i) or 0)
-    c('HSET', P .. 'gate:' .. R, 'tat' .. i, math.max(tat, t) + n * w[1])
-    c('EXPIRE', P .. 'gate:' .. R, DAY)
+    local tat = tonumber(c('HGET', P .. 'gate:' .. budget, 'tat' .. i) or 0)
+    c('HSET', P .. 'gate:' .. budget, 'tat' .. i, math.max(tat, t) + n * w[1])
+    c('EXPIRE', P .. 'gate:' .. budget, DAY)
   end
 end
 
-local function pause(R, ms)
-  local old = tonumber(c('HGET', P .. 'gate:' .. R, 'pause') or 0)
-  c('HSET', P .. 'gate:' .. R, 'pause', math.max(old, t + ms))
-  c('EXPIRE', P .. 'gate:' .. R, DAY)
+-- A gate is that of an R (the source's own trouble) or of a budget (the provider asked everybody to wait).
+local function pause(gate, ms)
+  local old = tonumber(c('HGET', P .. 'gate:' .. gate, 'pause') or 0)
+  c('HSET', P .. 'gate:' .. gate, 'pause', math.max(old, t + ms))
+  c('EXPIRE', P .. 'gate:' .. gate, DAY)
+end
+
+local function paused(R, budget)
+  local ends = tonumber(c('HGET', P .. 'gate:' .. R, 'pause') or 0)
+  if budget ~= R then ends = math.max(ends, tonumber(c('HGET', P .. 'gate:' .. budget, 'pause') or 0)) end
+  return ends > t
 end

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- RETRY: not now. A = {R, L, fence, delay (ms), err, counts (is it an attempt), pause (ms, 0 = none)}. Handing a lane back
--- untouched is a retry with no delay that does not count.
+-- RETRY: not now. A = {R, L, fence, delay (ms), err, counts (is it an attempt), pause (ms, 0 = none), gate (whom it
+-- holds off)}. Handing a lane back untouched is a retry with no delay that does not count.
 if not mine(A.R, A.L, A.fence) then return 0 end
 if A.counts then
   c('HINCRBY', P .. 'lane:' .. A.L, 'att', 1)
@@ -8,6 +8,6 @@ if A.counts then
   count('retries:' .. A.R, 1)
 end
 if A.err ~= '' then c('HSET', P .. 'lane:' .. A.L, 'err', A.err) end
-if A.pause > 0 then pause(A.R, A.pause) end
+if A.pause > 0 then pause(A.gate, A.pause) end
 release(A.R, A.L, 0, t + A.delay, t + A.delay, false)
 return 1

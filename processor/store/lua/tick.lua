@@ -1,9 +1,9 @@
--- TICK: which R have something to do and room for more tasks? A = {resources = {{R, cap}}, hand, lease}. Takes the hands
+-- TICK: which R have something to do and room for more tasks? A = {resources = {{R, cap, budget}}, hand, lease}. Takes the hands
 -- and returns {R, how many, R, how many, ...}; the names of the hands are hand .. ':' .. R .. ':' .. i.
 local out = {}
 for _, r in ipairs(A.resources) do
   local R, cap = r[1], r[2]
-  if tonumber(c('HGET', P .. 'gate:' .. R, 'pause') or 0) <= t then
+  if not paused(R, r[3]) then
     local work = c('ZCOUNT', P .. 'due:' .. R, '-inf', t) + c('ZCOUNT', P .. 'run:' .. R, '-inf', t)
     if work == 0 and c('ZCOUNT', P .. 'poll:' .. R, '-inf', t) > 0 then work = 1 end
     local taken = 0

@@ -1,0 +1,5 @@
+"""`python -m processor.cli`: the command without its script."""
+
+from processor.cli import main
+
+main(prog_name="jobwire")

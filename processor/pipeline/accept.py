@@ -1,0 +1,85 @@
+"""One webhook request decided: is it a handshake, is it genuine, what does it announce, was it there before?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from processor.model import Handshake, Ignored, Notification, Request
+from processor.ports import Greets, Provider
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the inbox holds now: `id` of the notification, and whether it is `new` or the same was there before."""
+
+    id: str
+    new: bool
+
+
+class Inbox(Protocol):
+    """Where notifications are stored. What it returned is kept; it raises Unavailable when it cannot keep it."""
+
+    def put(self, notification: Notification, raw: Request) -> Taken:
+        """Store the notification and arm its lane, in one step. A dead one with the same key is revived."""
+        ...
+
+    def awaits_code(self, source: str) -> bool:
+        """Whether a registration that we started for this source waits for its verification code."""
+        ...
+
+    def put_handshake(self, handshake: Handshake) -> Taken:
+        """Store a code that a worker shall send back."""
+        ...
+
+
+class Status(StrEnum):
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer to a genuine request: an `id` when it is kept, a `reason` when it is ignored."""
+
+    status: Status
+    id: str | None = None
+    reason: str | None = None
+
+
+def accept(provider: Provider, request: Request, inbox: Inbox) -> Outcome:
+    """Decide one request; once this returns an id, the notification is stored.
+
+    Raises Unverified, Malformed and UnsupportedType for the sender, Unavailable when the inbox cannot take it.
+    """
+    announced: Handshake | Notification | Ignored | None = None
+    if isinstance(provider, Greets):
+        announced = provider.handshake(request)
+    if announced is None:
+        provider.verify(request)
+        announced = provider.parse(request)
+    match announced:
+        case Ignored():
+            return Outcome(Status.IGNORED, reason=announced.reason)
+        case Handshake():
+            return _greet(announced, inbox)
+        case Notification():
+            return _kept(inbox.put(announced, request))
+
+
+def _greet(handshake: Handshake, inbox: Inbox) -> Outcome:
+    """A code is unsigned, so anybody can send one: it counts only while we wait for it, and only in its known form."""
+    if not _UUID.fullmatch(handshake.code):
+        return Outcome(Status.IGNORED, reason="the verification code is not a UUID")
+    if not inbox.awaits_code(handshake.source):
+        return Outcome(Status.IGNORED, reason="no registration waits for a verification code")
+    return _kept(inbox.put_handshake(handshake))
+
+
+def _kept(taken: Taken) -> Outcome:
+    return Outcome(Status.ACCEPTED if taken.new else Status.DUPLICATE, id=taken.id)

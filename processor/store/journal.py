@@ -1,0 +1,129 @@
+"""What happened and who is at work, for people and for the duties: events, deliveries, the dead, the workers."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from processor.model import JSON
+from processor.store import keys
+from processor.store.scripts import ours
+
+WORKER_SEEN = 60  # seconds that a worker counts as alive after its last sign
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DeadItem:
+    """Something that could never be processed or delivered. `at` is in epoch seconds."""
+
+    lane: str
+    item: str
+    at: float
+    reason: str
+    detail: str
+    attempts: int
+
+
+class Journal:
+    """`client` must not decode answers: snapshots are deflated. Raises Unavailable when Redis cannot do it now."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client: Any = client
+
+    def events(self, *, newest: int | None = None) -> Iterator[JSON]:
+        """The events' documents, oldest first; only the `newest` so many if given."""
+        if newest is not None:
+            with ours():
+                rows = self._client.xrevrange(keys.key("journal"), count=newest)
+            yield from self._documents(rows[::-1])
+            return
+        last = b"-"
+        while True:
+            with ours():
+                rows = self._client.xrange(keys.key("journal"), min=last, count=PAGE)
+            if not rows:
+                return
+            yield from self._documents(rows)
+            last = b"(" + rows[-1][0]
+
+    def _documents(self, rows: list[Any]) -> Iterator[JSON]:
+        if not rows:
+            return
+        with ours():
+            bodies = self._client.mget([keys.key("ev", row[b"id"].decode()) for _, row in rows])
+        yield from (json.loads(body) for body in bodies if body)
+
+    def deliveries(self, event_id: str) -> dict[str, JSON]:
+        """How the deliveries of one event stand, by sink."""
+        with ours():
+            rows = self._client.hgetall(keys.key("dl", event_id))
+        return {name.decode().removeprefix("d:"): json.loads(row) for name, row in rows.items()}
+
+    def snapshot(self, source: str, job_id: str) -> JSON | None:
+        """The last document of a job, or None when none is kept."""
+        with ours():
+            text = self._client.get(keys.key("doc", keys.job_key(source, job_id)))
+        return json.loads(zlib.decompress(text)) if text else None
+
+    def notification(self, notification_id: str) -> dict[str, str]:
+        """What is known of a notification; empty when none is kept."""
+        with ours():
+            row = self._client.hgetall(keys.key("n", notification_id))
+        return {k.decode(): v.decode() for k, v in row.items()}
+
+    def dead(self) -> Iterator[DeadItem]:
+        """Everything dead, oldest first."""
+        with ours():
+            members = self._client.zrange(keys.key("deadz"), 0, -1, withscores=True)
+            reasons = self._client.hmget(keys.key("dead"), [m for m, _ in members]) if members else []
+        for (member, at), why in zip(members, reasons, strict=True):
+            if why:
+                lane, _, item = member.decode().partition(" ")
+                yield DeadItem(lane, item, at / 1000, **json.loads(why))
+
+    def counters(self) -> dict[str, int]:
+        with ours():
+            return {k.decode(): int(v) for k, v in self._client.hgetall(keys.key("cnt")).items()}
+
+    def backlog(self, resource: str) -> int:
+        """How many lanes of a source or sink have work or are in hand."""
+        with ours():
+            return int(self._client.zcard(keys.key("due", resource)) + self._client.zcard(keys.key("run", resource)))
+
+    def workers(self) -> int:
+        """How many worker processes were seen within the last minute."""
+        with ours():
+            return int(self._client.zcount(keys.key("workers"), time.time() - WORKER_SEEN, "+inf"))
+
+    def seen(self, worker: str) -> None:
+        """A worker says that it lives."""
+        with ours():
+            self._client.zadd(keys.key("workers"), {worker: time.time()})
+            self._client.zremrangebyscore(keys.key("workers"), "-inf", time.time() - WORKER_SEEN)
+
+    def gone(self, worker: str) -> None:
+        """A worker says that it stops."""
+        with ours():
+            self._client.zrem(keys.key("workers"), worker)
+
+    def trim(self, *, older_than: float) -> int:
+        """Forget what is older than so many seconds; how many journal entries went. Events expire by themselves."""
+        before = int((time.time() - older_than) * 1000)
+        with ours():
+            old = self._client.zrangebyscore(keys.key("deadz"), "-inf", before, start=0, num=PAGE)
+            if old:
+                self._client.hdel(keys.key("dead"), *old)
+                self._client.zrem(keys.key("deadz"), *old)
+            return int(self._client.xtrim(keys.key("journal"), minid=f"{before}-0", approximate=True))
+
+    def take_duty(self, name: str, seconds: float) -> bool:
+        """Whether this process is the one to do a periodic duty now: nobody else will for so many seconds."""
+        with ours():
+            return bool(self._client.set(keys.key("lock", f"duty:{name}"), "1", nx=True, px=int(seconds * 1000)))

@@ -1,0 +1,210 @@
+"""Settings in, everything put together out: the only module that knows all the others."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+import structlog
+
+from processor import observe, registry, settings
+from processor.errors import Unavailable, Usage
+from processor.http import HttpClient
+from processor.model import Handshake, Notification, Request
+from processor.pipeline.accept import Inbox, Taken
+from processor.pipeline.route import Rule
+from processor.ports import Http, Provider, Sink, Tools
+from processor.queue import Tasks, new_hand
+from processor.settings import Settings, SinkSettings, SourceSettings
+from processor.store import keys
+from processor.store.connect import connect, safety
+from processor.store.journal import Journal
+from processor.store.lanes import Hint, Lanes, Resource, windows
+from processor.store.registrations import Registrations
+from processor.store.scripts import Scripts
+from processor.store.tokens import RedisTokens
+
+log = structlog.get_logger(__name__)
+
+# How many lanes of one source or sink may be in hand at once, in all workers together: enough to hide a far end's
+# latency, and half of one worker's threads, so that a far end that hangs leaves the other half to the rest.
+CAP = 8
+CONFIRM = "webhook-verification-code"  # the event of a handshake that waits in a source's lane
+CONFIRM_JOB = "~confirm"
+REDIS_FROM_PARENT = "JOBWIRE_REDIS_URL"  # how `jobwire up` tells its children where its server is
+
+
+def read_settings(file: str | None, environ: Mapping[str, str]) -> Settings:
+    """The configuration that `file`, $JOBWIRE_CONFIG or ./jobwire.toml holds. Raises ConfigError."""
+    return settings.load(
+        settings.locate(file, environ),
+        environ,
+        provider_options=lambda name: registry.provider(name).Options,
+        sink_options=lambda name: registry.sink(name).Options,
+    )
+
+
+@dataclass(frozen=True)
+class App:
+    """Everything a process needs. Plugins and connections are made when they are first used.
+
+    `patient` processes (workers) re-send to Redis; the receiver does not, so that a 503 comes in time.
+    """
+
+    settings: Settings
+    redis_url: str
+    patient: bool = True
+
+    @cached_property
+    def scripts(self) -> Scripts:
+        client = connect(self.redis_url, patient=self.patient)
+        return Scripts(client, wait_replicas=self.settings.redis.wait_replicas)
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        retention = self.settings.retention
+        return Lanes(self.scripts, keep=retention.events, dedup=retention.dedup)
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(connect(self.redis_url, patient=self.patient, text=False))
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        return Tasks(connect(self.redis_url, patient=self.patient, text=False))
+
+    @cached_property
+    def http(self) -> Http:
+        return HttpClient()
+
+    @cached_property
+    def tools(self) -> Tools:
+        tokens = RedisTokens(self.scripts.client, wait_replicas=self.settings.redis.wait_replicas)
+        return Tools(http=self.http, tokens=tokens, clock=now, redis_url=self.redis_url)
+
+    @cached_property
+    def providers(self) -> Mapping[str, Provider]:
+        return {
+            s.name: registry.provider(s.provider).from_config(s.name, s.options, self.tools)
+            for s in self.settings.sources.values()
+        }
+
+    @cached_property
+    def sinks(self) -> Mapping[str, Sink]:
+        return {
+            s.name: registry.sink(s.type).from_config(s.name, s.options, self.tools)
+            for s in self.settings.sinks.values()
+        }
+
+    @cached_property
+    def sources(self) -> Mapping[str, Resource]:
+        """What each source may be asked, by name."""
+        return {name: _source(s) for name, s in self.settings.sources.items()}
+
+    @cached_property
+    def targets(self) -> Mapping[str, Resource]:
+        """What each sink may be told, by name."""
+        return {name: _sink(s) for name, s in self.settings.sinks.items()}
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        return tuple(Rule(s.name, s.events, s.sources, s.where) for s in self.settings.sinks.values())
+
+    @cached_property
+    def registrations(self) -> Registrations:
+        return Registrations(self.scripts.client)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        return _Inbox(self)
+
+    def send(self, hands: Sequence[tuple[str, str]]) -> None:
+        """Send RQ tasks. What cannot be sent now is found by the next tick: the lanes are the truth."""
+        try:
+            self.tasks.send(hands)
+        except Unavailable as e:
+            log.warning("no task could be sent", reason=e.message)
+
+    def readiness(self) -> observe.Readiness:
+        """What `/readyz` tells: configuration, Redis, workers seen lately, and each source's token."""
+        parts = {"config": observe.Part(True, self.settings.file)}
+        try:
+            parts["redis"] = observe.Part(True, "; ".join(safety(self.scripts.client)) or "ok")
+            seen = self.journal.workers()
+            parts["workers"] = observe.Part(bool(seen), f"{seen} seen" if seen else "none seen: start `jobwire worker`")
+            for name in self.settings.sources:
+                token = self.tools.tokens.get(name)
+                fine = not (token and token.broken)
+                parts[f"token:{name}"] = observe.Part(fine, "ok" if fine else "reconnect needed", counts=False)
+        except Unavailable as e:
+            parts["redis"] = observe.Part(False, e.message)
+        return observe.Readiness(parts)
+
+    def close(self) -> None:
+        """Let go of what the sinks hold open."""
+        for sink in self.__dict__.get("sinks", {}).values():
+            sink.close()
+
+
+@dataclass(frozen=True)
+class _Inbox:
+    """pipeline.accept.Inbox on the lanes: store, arm the job's lane, set a hand to work if there is room for one."""
+
+    app: App
+
+    def put(self, notification: Notification, raw: Request) -> Taken:
+        n = notification
+        lane = keys.refresh_lane(n.source, n.job_id)
+        return self._take(n.source, Hint(_digest(n.source, n.key), lane, n.event, n.api, n.claim or ""))
+
+    def awaits_code(self, source: str) -> bool:
+        return self.app.registrations.awaits_code(source)
+
+    def put_handshake(self, handshake: Handshake) -> Taken:
+        """A code waits in a lane like any notification: it is sent back late rather than never."""
+        lane = keys.refresh_lane(handshake.source, CONFIRM_JOB)
+        seen = _digest(handshake.source, handshake.code)
+        return self._take(handshake.source, Hint(seen, lane, CONFIRM, handshake.code, ""))
+
+    def _take(self, source: str, hint: Hint) -> Taken:
+        resource, hand = self.app.sources[source], new_hand()
+        [accepted], hired = self.app.lanes.accept(resource, [hint], hand=hand)
+        if hired:
+            self.app.send([(resource.name, hand)])
+        return Taken(accepted.id, accepted.outcome != "duplicate")
+
+
+def web_core() -> App:
+    """The receiver's application, from this process's environment. Raises ConfigError and Usage."""
+    return from_environment(os.environ, patient=False)
+
+
+def from_environment(environ: Mapping[str, str], *, patient: bool = True) -> App:
+    """The application of one process of `jobwire up`, or of one started alone."""
+    configured = read_settings(None, environ)
+    url = environ.get(REDIS_FROM_PARENT) or (configured.redis.url.reveal() if configured.redis.url else None)
+    if url is None:
+        raise Usage("no Redis: set [redis].url or REDIS_URL, or run `jobwire up`, which brings its own")
+    return App(configured, url, patient)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _source(source: SourceSettings) -> Resource:
+    rates = [(r.count, r.seconds) for r in source.rate_limits]
+    return Resource(keys.refreshing(source.name), CAP, windows(rates), budget=f"b:{source.client_key}")
+
+
+def _sink(sink: SinkSettings) -> Resource:
+    rates = [(sink.rate.count, sink.rate.seconds)] if sink.rate else []
+    return Resource(keys.delivering(sink.name), CAP, windows(rates), batch=1)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
