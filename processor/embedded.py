@@ -31,6 +31,9 @@ class EmbeddedServer:
     _process: subprocess.Popen[bytes] | None = None
     _lock: int | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        self.data_dir = self.data_dir.absolute()
+
     @property
     def socket(self) -> Path:
         return socket_path(self.data_dir)
@@ -122,14 +125,14 @@ class EmbeddedServer:
 
 
 def socket_path(data_dir: Path) -> Path:
-    """Where the server of a data directory listens: inside it, or in a private short folder when that is too long.
+    """Where the server of an (absolute) data directory listens: inside it, or in a private short folder when that is too long.
 
     Raises Usage when that folder belongs to somebody else.
     """
-    inside = data_dir.absolute() / "valkey.sock"
+    inside = data_dir / "valkey.sock"
     if len(os.fsencode(inside)) <= LONGEST_SOCKET:
         return inside
-    name = hashlib.sha256(os.fsencode(data_dir.absolute())).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"jobwire-{os.getuid()}-{name}"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()

@@ -72,7 +72,7 @@ class Size(fields.Field[int]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
         match = None if isinstance(value, bool) else _SIZE.fullmatch(str(value).strip())
         factor = _SIZES.get(match[2].upper()) if match else None
-        if not match or factor is None:
+        if not match or factor is None or len(match[1]) > 15:  # a size longer than that is infinite to float()
             raise ValidationError('must be a size: bytes as a number, or a text such as "512KiB", "1MiB"')
         return int(float(match[1]) * factor)
 
@@ -110,7 +110,7 @@ class Expression(fields.Field[str]):
         try:
             jmespath.compile(str(value))
         except jmespath.exceptions.JMESPathError as e:
-            raise ValidationError(f"is not a JMESPath expression: {str(e).splitlines()[0]}") from None
+            raise ValidationError(f"is not a JMESPath expression: {str(e).split(', for expression')[0]}") from None
         return str(value)
 
 
@@ -127,6 +127,8 @@ class SourceOptions(Schema):
 
     class Meta:
         unknown = RAISE
+
+    secret_from_registration = False  # True: registering the webhook may bring the first secret, so none is no fault
 
     provider = fields.String(required=True)
     webhook_secrets = fields.List(SecretField(), load_default=list)

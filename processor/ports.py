@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -32,7 +32,7 @@ class Answer:
         """The body as JSON. Raises Unreadable when it is not."""
         try:
             return json.loads(self.body)
-        except ValueError as e:
+        except (ValueError, RecursionError) as e:  # a text of brackets alone is deeper than Python goes
             raise Unreadable(f"the answer (status {self.status}, {len(self.body)} bytes) is not JSON") from e
 
 
@@ -61,8 +61,8 @@ class StoredToken:
     """A source's tokens as stored. `seed` is a digest of the configured credential they descend from; `expires_at` is
     in epoch seconds. `broken` says that the grant was refused: a person must reconnect."""
 
-    access: str
-    refresh: str | None
+    access: str = field(repr=False)
+    refresh: str | None = field(repr=False)
     seed: str
     expires_at: float
     broken: bool = False
@@ -122,8 +122,8 @@ class Provider(Protocol):
 class Greets(Protocol):
     """A provider that asks us to prove that the address is ours, by a code in an unsigned request."""
 
-    def handshake(self, request: Request) -> Handshake | None:
-        """Called before `verify`: the code, or None when the request is anything else."""
+    def handshake(self, request: Request) -> Handshake | Ignored | None:
+        """Called before `verify`: the code, Ignored for a code that cannot be one, None for any other request."""
         ...
 
     def confirm(self, code: str, *, http: Http) -> None:

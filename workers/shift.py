@@ -207,7 +207,7 @@ class Shift:
             self.app.lanes.done(claim)
             return
         began, [item] = time.monotonic(), claim.items
-        about = {"sink": sink, "event": item.id, "attempt": _nth(claim)}
+        about = {"sink": sink, "event_id": item.id, "attempt": _nth(claim)}
         configured = self.app.settings.sinks[sink]
         if self._poisonous(claim, about):
             return

@@ -50,7 +50,8 @@ def _prepare(config: str | None, data_dir: str) -> Settings:
     settings = read_settings(config, os.environ)
     if config:
         os.environ["JOBWIRE_CONFIG"] = os.path.abspath(config)
-    os.environ.setdefault(REDIS_FROM_PARENT, configured_or_running(settings, data_dir))
+    if REDIS_FROM_PARENT not in os.environ:
+        os.environ[REDIS_FROM_PARENT] = configured_or_running(settings, data_dir)
     return settings
 
 

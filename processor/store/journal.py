@@ -31,6 +31,21 @@ class DeadItem:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingItem:
+    """Something that is still to be processed or delivered. `next_at` is in epoch seconds, None while it is in hand."""
+
+    lane: str
+    item: str
+    attempts: int
+    next_at: float | None
+    last_error: str | None
+
+    @property
+    def state(self) -> str:
+        return "retrying" if self.attempts else "pending"
+
+
 class Journal:
     """`client` must not decode answers: snapshots are deflated. Raises Unavailable when Redis cannot do it now."""
 
@@ -87,6 +102,19 @@ class Journal:
             if why:
                 lane, _, item = member.decode().partition(" ")
                 yield DeadItem(lane, item, at / 1000, **json.loads(why))
+
+    def waiting(self, resource: str) -> Iterator[WaitingItem]:
+        """Everything that waits or is in hand at a source or sink, soonest first."""
+        with ours():
+            due = self._client.zrange(keys.key("due", resource), 0, -1, withscores=True)
+            held = self._client.zrange(keys.key("run", resource), 0, -1)
+        for lane, at in [*((lane, None) for lane in held), *((lane, at / 1000) for lane, at in due)]:
+            name = lane.decode()
+            with ours():
+                items = self._client.lrange(keys.key("q", name), 0, -1)
+                attempts, error = self._client.hmget(keys.key("lane", name), "att", "err")
+            for item in items:
+                yield WaitingItem(name, item.decode(), int(attempts or 0), at, error.decode() if error else None)
 
     def counters(self) -> dict[str, int]:
         with ours():

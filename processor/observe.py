@@ -1,0 +1,139 @@
+"""What others see of a running process: its log lines, its Sentry reports, whether it is ready."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from processor.errors import ProcessorError
+from processor.model import Secret
+
+if TYPE_CHECKING:
+    from sentry_sdk.types import Event, Hint
+
+STARS = "***"
+QUIET = ("granian", "_granian", "rq", "werkzeug", "urllib3")  # their INFO is our DEBUG
+
+_SECRET_KEY = re.compile(
+    r"secret|token|passw|authori[sz]ation|signature|cookie|api_?key|dsn|credential|body", re.IGNORECASE
+)
+_SECRET_TEXT = re.compile(
+    r"""(?P<before>://)[^/\s@]*(?=@)                                   # user and password in an address
+    | (?P<scheme>\b(?:Bearer|Basic)\s+)[^\s'",]+                         # an Authorization header
+    | (?P<name>\b(?:sha(?:1|256)=|whsec_))[^\s'",]+                      # a signature, a signing secret
+    | (?P<query>[?&][^=&\s]*(?:token|secret|key|code|signature)=)[^&\s'"]+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def set_up(log_format: str | None, sentry_dsn: Secret | None) -> None:
+    """Send every log line of this process to stderr, ours and the libraries', and unexpected errors to Sentry.
+
+    `log_format` is "text", "json", or None: text on a terminal, JSON elsewhere.
+    """
+    _logs(as_text=log_format == "text" or (log_format is None and sys.stderr.isatty()))
+    if sentry_dsn:
+        _sentry(sentry_dsn)
+
+
+def _logs(*, as_text: bool) -> None:
+    chain: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,  # before scrubbing, since a message may quote an address
+        scrub_line,
+    ]
+    render: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*chain, render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # one write a line: processes share it
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=chain, processors=[_plain, render]))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _plain(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What structlog added for itself to a line of the standard library's logging is taken off again."""
+    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(logger, method, line)
+
+
+def _sentry(dsn: Secret) -> None:
+    import sentry_sdk  # slow to import, and most installations have no Sentry
+
+    sentry_sdk.init(
+        dsn=dsn.reveal(),
+        send_default_pii=False,
+        include_local_variables=False,  # bodies, signatures and secrets live in local variables
+        max_request_body_size="never",
+        before_send=scrub_report,
+    )
+
+
+def scrub_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: no secret leaves in a log line, whoever wrote it."""
+    for key, value in line.items():
+        line[key] = scrubbed(value, key)
+    return line
+
+
+def scrub_report(report: Event, hint: Hint) -> Event | None:
+    """Sentry's `before_send`: expected errors are no news, and a report carries neither headers nor query."""
+    exception = hint.get("exc_info", (None, None, None))[1]
+    if isinstance(exception, ProcessorError):
+        return None
+    request = report.get("request")
+    if request:
+        report["request"] = {key: request[key] for key in ("method", "url") if key in request}
+    clean: Event = scrubbed(report)
+    return clean
+
+
+def scrubbed(value: Any, key: str = "") -> Any:
+    """The value without what looks like a secret by its key, its type or its text."""
+    if isinstance(value, Secret) or (value and key and _SECRET_KEY.search(key)):
+        return STARS
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(_starred, value)
+    if isinstance(value, Mapping):
+        return {name: scrubbed(inner, str(name)) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [scrubbed(inner) for inner in value]
+    return value
+
+
+def _starred(found: re.Match[str]) -> str:
+    return f"{found[found.lastgroup or 0]}{STARS}"
+
+
+# --- readiness -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing that must be well. With `counts` False it is told and does not change the whole."""
+
+    ok: bool
+    detail: str
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    parts: Mapping[str, Part]
+
+    @property
+    def ok(self) -> bool:
+        return all(part.ok for part in self.parts.values() if part.counts)

@@ -1,0 +1,1 @@
+"""The vendors we understand, a folder each; they are found through the `jobwire.providers` entry points."""

@@ -1,0 +1,94 @@
+"""Hover (hover.to): jobs of a building's photos, with a model for each structure or level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from processor.model import JSON, Handshake, Ignored, Job, Notification, Request
+from processor.oauth import OAuth, RotatingRefreshToken
+from processor.options import Duration, Rate, RateField, SecretField, SourceOptions, Url
+from processor.ports import Http, Tools
+from processor.providers.hover import notices, signature
+from processor.providers.hover.api import Api
+from processor.providers.hover.translate import translate
+
+
+class HoverOptions(SourceOptions):
+    """The keys of a `[sources.*]` with `provider = "hover"`; README.md here explains them."""
+
+    secret_from_registration = True  # Hover makes the secret and tells it in its answer to the registration
+
+    client_id = fields.String(required=True)
+    client_secret = SecretField(required=True)
+    refresh_token = SecretField(required=True)
+    api_url = Url(load_default="https://hover.to")
+    token_url = Url(load_default=None)
+    current_user_id = fields.Integer(load_default=None, validate=validate.Range(min=1))
+    replay_window = Duration(load_default=24 * 3600.0)
+    signature_key = fields.String(load_default="raw", validate=validate.OneOf(("raw", "base64")))
+    signed_path = fields.String(
+        load_default=None,
+        validate=validate.Regexp(r"/[^?#]*\Z", error="must be a path: begin with / and have no query"),
+    )
+    currency = fields.String(
+        load_default=None, validate=validate.Regexp(r"[A-Z]{3}\Z", error='must be a currency code such as "USD"')
+    )
+    # https://developers.hover.to/docs/api-usage-and-limits
+    rate_limits = fields.List(RateField(), load_default=lambda: [Rate(120, 60.0), Rate(7200, 3600.0)])
+
+    @validates_schema
+    def _keys_decode(self, options: Mapping[str, Any], **kwargs: Any) -> None:
+        form = options.get("signature_key", "raw")
+        for i, secret in enumerate(options.get("webhook_secrets", [])):
+            try:
+                signature.key_bytes(secret.reveal(), form)
+            except ValueError:
+                raise ValidationError({"webhook_secrets": {i: ["is not base64, as signature_key says"]}}) from None
+
+
+@dataclass(frozen=True)
+class Hover:
+    """One Hover account: a ports.Provider that also Greets."""
+
+    source: str
+    keys: tuple[bytes, ...] = field(repr=False)  # of the signature; they are secrets
+    signed_path: str | None
+    replay_window: timedelta
+    api: Api
+
+    Options = HoverOptions
+
+    @classmethod
+    def from_config(cls, name: str, options: Mapping[str, Any], tools: Tools) -> Hover:
+        grant = RotatingRefreshToken(options["client_id"], options["client_secret"], options["refresh_token"])
+        token_url = options["token_url"] or f"{options['api_url']}/oauth/token"
+        return cls(
+            source=name,
+            keys=tuple(signature.key_bytes(s.reveal(), options["signature_key"]) for s in options["webhook_secrets"]),
+            signed_path=options["signed_path"],
+            replay_window=timedelta(seconds=options["replay_window"]),
+            api=Api(options["api_url"], options["current_user_id"], OAuth(name, token_url, grant, tools), tools.clock),
+        )
+
+    def verify(self, request: Request) -> None:
+        signature.verify(request, keys=self.keys, signed_path=self.signed_path, window=self.replay_window)
+
+    def parse(self, request: Request) -> Notification | Ignored:
+        return notices.parse(request, source=self.source)
+
+    def handshake(self, request: Request) -> Handshake | Ignored | None:
+        return notices.verification(request, source=self.source)
+
+    def confirm(self, code: str, *, http: Http) -> None:
+        self.api.confirm(code, http)
+
+    def fetch(self, job_id: str, *, api: str, http: Http) -> JSON:
+        return self.api.job(job_id, http)
+
+    def translate(self, original: JSON, *, api: str) -> Job:
+        return translate(original, source=self.source, current_user_id=self.api.current_user_id)

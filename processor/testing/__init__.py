@@ -1,0 +1,1 @@
+"""For plugin authors and ourselves: contracts to subclass, fakes to pass in."""

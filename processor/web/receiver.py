@@ -1,0 +1,100 @@
+"""`POST /webhooks/{source}`: the raw body is read once, judged, stored, and only then answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from processor.errors import ProcessorError, UnknownSource
+from processor.model import Request
+from processor.pipeline.accept import Inbox, Outcome, Status, accept
+from processor.ports import AnswersOptions, Provider
+
+log = structlog.get_logger(__name__)
+
+
+def blueprint(providers: Mapping[str, Provider], inbox: Inbox, *, max_body: int) -> Blueprint:
+    routes = Blueprint("receiver", __name__)
+
+    @routes.post("/webhooks/<source>", provide_automatic_options=False)
+    def receive(source: str) -> Response:
+        began = perf_counter()
+        try:
+            outcome = accept(_provider(providers, source), _incoming(_body(max_body)), inbox)
+        except (ProcessorError, HTTPException) as e:
+            reason = e.reason if isinstance(e, ProcessorError) else e.name
+            log.info("notification", source=source[:64], status="rejected", reason=reason, detail=str(e), ms=_ms(began))
+            raise
+        told = _told(outcome)
+        log.info("notification", source=source, **told, ms=_ms(began))
+        return Response(
+            json.dumps(told, separators=(",", ":")), _HTTP_STATUS[outcome.status], content_type="application/json"
+        )
+
+    @routes.route("/webhooks/<source>", methods=["OPTIONS"], provide_automatic_options=False)
+    def greet(source: str) -> Response:
+        provider = _provider(providers, source)
+        headers = provider.options(_incoming(b"")) if isinstance(provider, AnswersOptions) else None
+        if headers is None:
+            raise MethodNotAllowed(["POST"])
+        return Response(status=200, headers=dict(headers))
+
+    return routes
+
+
+def _provider(providers: Mapping[str, Provider], source: str) -> Provider:
+    provider = providers.get(source)
+    if provider is None:
+        raise UnknownSource("no source has this name")
+    return provider
+
+
+def _body(limit: int) -> bytes:
+    """The raw body, refused as soon as it is known to be longer than `limit`."""
+    if (request.content_length or 0) > limit:
+        raise RequestEntityTooLarge
+    request.max_content_length = limit + 1  # werkzeug cuts a body of unknown length off there, and says nothing
+    body = request.get_data(cache=False)
+    if len(body) > limit:
+        raise RequestEntityTooLarge
+    return body
+
+
+def _incoming(body: bytes) -> Request:
+    return Request(
+        method=request.method,
+        path=request.path,
+        query=request.query_string.decode("latin-1"),
+        headers=_headers(request.environ),
+        body=body,
+        received_at=datetime.now(UTC),
+    )
+
+
+def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Lower-case names. The server joins a header that came twice with a comma, so two signatures match none."""
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            headers[name.replace("_", "-").lower()] = environ[name]
+    return headers
+
+
+_HTTP_STATUS = {Status.ACCEPTED: 202, Status.DUPLICATE: 200, Status.IGNORED: 200}
+
+
+def _told(outcome: Outcome) -> dict[str, str]:
+    """What the sender and the log are told: what there is of status, id and reason."""
+    told = {"status": outcome.status.value, "id": outcome.id, "reason": outcome.reason}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _ms(began: float) -> float:
+    return round((perf_counter() - began) * 1000, 1)

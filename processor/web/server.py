@@ -1,0 +1,96 @@
+"""The server under the application: granian, with room for clients that stall."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
+
+from processor.errors import Usage
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+TARGET = "processor.web:create_app"
+WORKERS = 2
+# A client that stalls in its body keeps one thread waiting, and granian sets it no limit; a thread that waits costs
+# little, and threads are started only when they are needed.
+THREADS = 512
+CONNECTIONS = 1024  # of each worker at once; more wait in the backlog
+HEADER_SECONDS = 10  # for a request's headers, and for the next request on an open connection
+DRAIN_SECONDS = 5  # what is in hand at SIGTERM has so long; a client that stalls would hold the process for ever
+LEASH_SECONDS = 0.3  # how often a worker looks whether its master is still there
+LOG = {"version": 1, "handlers": {}, "formatters": {}, "loggers": {"_granian": {}, "granian.access": {}}}
+
+
+def serve(host: str, port: int, *, workers: int = WORKERS, target: str = TARGET) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in hand.
+
+    Raises Usage when the address cannot be had, and what the application raises when it cannot be built.
+    """
+    address = check_free(host, port)
+    _build(target)  # a fault is found here, not as a traceback of each worker
+    server = Server(
+        target,
+        address=address,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=THREADS,
+        backpressure=CONNECTIONS,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000),
+        websockets=False,
+        workers_kill_timeout=DRAIN_SECONDS,
+        respawn_failed_workers=True,
+        log_level=LogLevels.error,  # its warnings are about THREADS, which are meant
+        log_dictconfig=LOG,
+    )
+    server.serve(target_loader=partial(_build_on_leash, target, os.getpid()), wrap_loader=False)
+    logging.getLogger(__name__).info("stopped")
+
+
+def _build(target: str) -> WSGIApplication:
+    module, _, factory = target.partition(":")
+    application: WSGIApplication = getattr(import_module(module), factory)()
+    return application
+
+
+def _build_on_leash(target: str, master: int) -> WSGIApplication:
+    """Called in each of granian's workers, which would outlive a killed master and keep its port."""
+    threading.Thread(target=_end_without, args=(master,), name="leash", daemon=True).start()
+    return _build(target)
+
+
+def _end_without(master: int) -> None:
+    while os.getppid() == master:
+        time.sleep(LEASH_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(DRAIN_SECONDS)
+    os._exit(1)
+
+
+def check_free(host: str, port: int) -> str:
+    """The numeric address of `host` if `port` can be had there; granian itself would share a port that is taken."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except (OSError, UnicodeError) as e:
+        reason = "is taken" if getattr(e, "errno", None) == errno.EADDRINUSE else f"cannot be had ({e})"
+        raise Usage(f"port {port} on {host} {reason}; choose another with --port or --host") from None
+    return str(address[0])

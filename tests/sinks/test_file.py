@@ -1,0 +1,125 @@
+"""A file as a sink: whole lines, on the disk, whoever else writes and whoever died before."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from marshmallow import ValidationError
+
+from processor.errors import Shut, Unreachable
+from processor.model import JSON
+from processor.sinks.file import File
+from processor.testing.builders import a_job, an_event
+from processor.testing.sink import CanBeShut
+
+
+class TestFile(CanBeShut):
+    plugin = File
+    least: ClassVar = {"type": "file", "path": "events.jsonl"}
+
+    @pytest.fixture
+    def sink(self, tmp_path: Path) -> File:
+        return File("file", str(tmp_path / "events.jsonl"))
+
+    @pytest.fixture
+    def taken(self, tmp_path: Path) -> Callable[[], list[JSON]]:
+        return lambda: [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+
+    @pytest.fixture
+    def shut(self, tmp_path: Path) -> File:
+        return File("file", str(tmp_path / "missing" / "events.jsonl"))
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Shut, match=f"the folder {tmp_path}/missing does not exist; create it"):
+        File("file", str(tmp_path / "missing" / "events.jsonl")).deliver(an_event())
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(Shut, match="Is a directory"):
+        File("file", str(tmp_path)).deliver(an_event())
+
+
+def test_a_full_disk_is_tried_again() -> None:
+    with pytest.raises(Unreachable, match="No space left"):
+        File("file", "/dev/full").deliver(an_event())
+
+
+def test_a_half_written_line_stays_alone(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"id": "evt_1"}\n{"id": "ev')
+    File("file", str(path)).deliver(an_event())
+    first, broken, last = path.read_text().splitlines()
+    assert (first, broken) == ('{"id": "evt_1"}', '{"id": "ev')
+    assert json.loads(last) == an_event()
+
+
+def test_a_line_that_was_cut_short_is_tried_again_on_a_line_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "events.jsonl"
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, line: write(descriptor, line[:9]))
+    with pytest.raises(Unreachable, match="only 9 of"):
+        File("file", str(path)).deliver(an_event())
+    monkeypatch.undo()
+    File("file", str(path)).deliver(an_event())
+    assert [len(line) == 9 for line in path.read_text().splitlines()] == [True, False]
+
+
+def test_each_event_is_on_the_disk_when_it_counts_as_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    File("file", str(tmp_path / "events.jsonl")).deliver(an_event())
+    assert synced == [(tmp_path / "events.jsonl").stat().st_size]
+
+
+def test_a_file_that_was_rotated_away_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    sink = File("file", str(path))
+    sink.deliver(an_event())
+    path.rename(tmp_path / "events.jsonl.1")
+    sink.deliver(an_event())
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_a_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    File("file", str(path)).deliver(an_event())
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_processes_do_not_mix_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    script = """
+import sys
+from processor.sinks.file import File
+from processor.testing.builders import a_job, an_event
+for number in range(30):
+    File("file", sys.argv[1]).deliver(an_event(job=a_job(id=f"{sys.argv[2]}-{number}", name="n" * 20_000)))
+"""
+    running = [subprocess.Popen([sys.executable, "-c", script, path, name]) for name in ("a", "b")]
+    assert [process.wait(60) for process in running] == [0, 0]
+    lines = path.read_text().splitlines()
+    expected = {f"{name}-{number}" for name in ("a", "b") for number in range(30)}
+    assert len(lines) == 60
+    assert {json.loads(line)["data"]["job"]["id"] for line in lines} == expected
+
+
+def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    File("file", "~/events.jsonl").deliver(an_event(job=a_job()))
+    assert (tmp_path / "events.jsonl").exists()
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+def test_a_path_that_cannot_be_is_a_fault(path: str) -> None:
+    with pytest.raises(ValidationError):
+        File.Options().load({"type": "file", "path": path})
