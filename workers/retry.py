@@ -11,7 +11,7 @@ from processor.options import RetryPolicy
 
 FIRST, LONGEST = 4.0, 3600.0  # seconds: a first retry comes within 5 s, none later than an hour
 LOST = 5  # workers that an item may kill before it is dead
-NOT_YET = 6  # looks at a job that the provider does not know: about a minute
+NOT_YET = 5  # looks at a job that the provider does not know, within a minute
 RECONNECT_PAUSE = 60.0
 RATE_PAUSE = 10.0  # after a 429 that does not say how long
 

@@ -125,8 +125,8 @@ class _Stage:
         duplicates = sum(sent.status == 200 for sent in self._sent)
         slowed = sum(s.stage.counts["429"] for s in self._simulated.by_name.values())
         click.echo(
-            f"\n{len(self._sent)} webhooks came in, {duplicates} of them again; the providers said 429 {slowed} time(s);"
-            f" {self._told} events went out, each once."
+            f"\n{len(self._sent)} webhooks came in, {duplicates} of them again; the providers said 429 {slowed} "
+            f"time(s); {self._told} events went out, each once."
         )
 
     def _delivered(self) -> int:

@@ -8,8 +8,8 @@ from typing import Any
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from processor.errors import Usage
-from processor.providers.bentley.simulator import BentleySimulator
-from processor.providers.hover.simulator import HoverSimulator
+from processor.providers.bentley import simulator as bentley_simulator
+from processor.providers.hover import simulator as hover_simulator
 from processor.simulation import Served, Simulator, serve
 
 CLIENT = "simulated"
@@ -22,10 +22,19 @@ class Simulated:
     The keys are new for each of these: nothing that was written down for an earlier one opens a later one.
     """
 
-    def __init__(self, receiver: str) -> None:
+    def __init__(self, receiver: str, *, limited: bool = True) -> None:
+        """With `limited` the providers enforce the rate limits that they publish, else none."""
         self._key = secrets.token_hex(16)
-        hover = HoverSimulator(client_id=CLIENT, client_secret=self._key, refresh_token=self._key)
-        bentley = BentleySimulator(client_id=CLIENT, client_secret=self._key)
+        self._limits = "" if limited else "rate_limits = []\n"
+        hover = hover_simulator.HoverSimulator(
+            client_id=CLIENT,
+            client_secret=self._key,
+            refresh_token=self._key,
+            rates=hover_simulator.RATES if limited else (),
+        )
+        bentley = bentley_simulator.BentleySimulator(
+            client_id=CLIENT, client_secret=self._key, rates=bentley_simulator.RATES if limited else ()
+        )
         hover.connect(f"{receiver}/webhooks/{HOVER}", self._key)
         bentley.connect(f"{receiver}/webhooks/{BENTLEY}", self._key)
         self.by_name: dict[str, Simulator] = {"hover": hover, "bentley": bentley}
@@ -48,7 +57,7 @@ client_id = "{CLIENT}"
 client_secret = "{self._key}"
 refresh_token = "{self._key}"
 api_url = "{url}/hover"
-
+{self._limits}
 [sources.{BENTLEY}]
 provider = "bentley"
 webhook_secrets = ["{self._key}"]
@@ -56,7 +65,7 @@ client_id = "{CLIENT}"
 client_secret = "{self._key}"
 api_url = "{url}/bentley"
 token_url = "{url}/bentley/connect/token"
-"""
+{self._limits}"""
 
 
 def _nothing_here(environ: Any, start_response: Any) -> list[bytes]:

@@ -1,1 +1,1 @@
-"""The decisions, in the order things happen: accept, refresh, diff, route, deliver. Pure; ports come in as arguments."""
+"""The decisions, in the order things happen: accept, refresh, diff, route, deliver. Ports are arguments."""

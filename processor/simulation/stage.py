@@ -51,6 +51,11 @@ class Stage:
         with self._lock:
             self._faults.append(fault)
 
+    def mend(self) -> None:
+        """Nothing goes wrong any more."""
+        with self._lock:
+            self._faults.clear()
+
     def retry_after(self) -> int | None:
         """Take one request off the allowance: None, or the seconds until there is room again."""
         now = time.monotonic()

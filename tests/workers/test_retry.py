@@ -38,7 +38,7 @@ def test_a_job_that_the_provider_does_not_know_is_asked_for_a_few_times() -> Non
     assert isinstance(verdict(errors.NotYet("unknown"), attempts=NOT_YET - 2), Again)
     dead = verdict(errors.NotYet("unknown"), attempts=NOT_YET - 1)
     assert isinstance(dead, Dead)
-    assert "6 attempts" in dead.detail
+    assert f"{NOT_YET} attempts" in dead.detail
 
 
 @pytest.mark.parametrize(

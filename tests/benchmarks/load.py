@@ -1,0 +1,96 @@
+"""A load generator: prepared requests over kept connections, as fast as they are answered or by a timetable."""
+
+from __future__ import annotations
+
+import re
+import selectors
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+CONNECTIONS = 16
+PATIENCE = 15.0  # seconds without any answer after which the server counts as hung
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Load:
+    """How a run went. `latencies` are in seconds, in the order of the requests; `cpu` is what the generator used."""
+
+    began: float
+    seconds: float
+    cpu: float
+    latencies: Sequence[float]
+
+    @property
+    def rate(self) -> float:
+        return len(self.latencies) / self.seconds
+
+
+@dataclass
+class _Connection:
+    socket: socket.socket
+    index: int = 0  # of the request that is under way
+    since: float = 0.0
+    received: bytes = field(default=b"", repr=False)
+
+    def answered(self, expected: bytes) -> bool:
+        """Read what there is; whether the answer is whole. Raises RuntimeError unless it is the expected one."""
+        chunk = self.socket.recv(65536)
+        if not chunk:
+            raise RuntimeError("the server closed a connection")
+        self.received += chunk
+        head, end, body = self.received.partition(b"\r\n\r\n")
+        if not end:
+            return False
+        if head[9:12] != expected:
+            raise RuntimeError(f"the server answered {self.received[:500]!r}")
+        length = _LENGTH.search(head)
+        if len(body) < (int(length[1]) if length else 0):
+            return False
+        self.received = b""
+        return True
+
+
+def drive(port: int, requests: Sequence[bytes], *, rate: float | None = None, status: int = 202) -> Load:
+    """Send each of `requests` once. Without a `rate` a connection sends its next request once it has its answer.
+
+    With one, request i is due at began + i / rate whatever became of the others, and its latency counts from then: a
+    server that stalls is not spared the requests it kept waiting.
+    """
+    expected = str(status).encode()
+    latencies = [0.0] * len(requests)
+    idle = [_Connection(socket.create_connection(("127.0.0.1", port))) for _ in range(CONNECTIONS)]
+    sent = done = 0
+    with selectors.DefaultSelector() as selector:
+        for connection in idle:
+            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+        cpu, began = time.process_time(), time.monotonic()
+        while done < len(requests):
+            wait = PATIENCE
+            while idle and sent < len(requests):
+                now = time.monotonic()
+                due = began + sent / rate if rate else now
+                if due > now:
+                    wait = due - now
+                    break
+                connection = idle.pop()
+                connection.index, connection.since = sent, due
+                connection.socket.sendall(requests[sent])
+                sent += 1
+            ready = selector.select(wait)
+            if not ready and wait == PATIENCE:
+                raise RuntimeError(f"no answer within {PATIENCE:g} s")
+            for key, _ in ready:
+                connection = key.data
+                if connection.answered(expected):
+                    latencies[connection.index] = time.monotonic() - connection.since
+                    idle.append(connection)
+                    done += 1
+        seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+    for connection in idle:
+        connection.socket.close()
+    return Load(began, seconds, cpu, latencies)
