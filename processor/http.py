@@ -196,5 +196,5 @@ def http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # a year or an offset beyond what Python counts
+    except (ValueError, TypeError, OverflowError, IndexError):  # the stdlib's parser raises all of these on garbage
         return None

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
 STARS = "***"
-QUIET = ("granian", "_granian", "rq", "werkzeug", "urllib3")  # their INFO is our DEBUG
+QUIET = ("granian", "_granian", "rq", "werkzeug")  # their INFO is our DEBUG
+SILENT = (
+    "urllib3",
+)  # its warnings quote whole addresses, queries included; what it raises is told as an error of ours
 
 _SECRET_KEY = re.compile(
     r"secret|token|passw|authori[sz]ation|signature|cookie|api_?key|dsn|credential|body", re.IGNORECASE
@@ -63,6 +66,8 @@ def _logs(*, as_text: bool) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _plain(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

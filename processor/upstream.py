@@ -1,22 +1,12 @@
-"""What a provider says in HTTP's own terms, in ours: a status as one of our errors, a date as a moment."""
+"""What a provider's HTTP status means, as one of our errors."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from processor.errors import Busy, Forbidden, NotYet, RateLimited, ReconnectNeeded, Refused, Unreadable
 from processor.http import retry_after
 from processor.ports import Answer
-
-
-def http_date(text: str) -> datetime | None:
-    """The moment an HTTP date names, or None when it names none."""
-    try:
-        moment = parsedate_to_datetime(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError, IndexError):  # the stdlib's parser raises all of these on garbage
-        return None
 
 
 def raise_for(answer: Answer, what: str, now: datetime) -> None:

@@ -12,6 +12,7 @@ from functools import cached_property
 import structlog
 
 from processor import observe, registry, settings
+from processor.connect import connect, safety
 from processor.errors import Unavailable, Usage
 from processor.http import HttpClient
 from processor.model import Handshake, Notification, Request
@@ -21,7 +22,6 @@ from processor.ports import Http, Provider, Sink, Tools
 from processor.queue import Tasks, new_hand
 from processor.settings import Settings, SinkSettings, SourceSettings
 from processor.store import keys
-from processor.store.connect import connect, safety
 from processor.store.journal import Journal
 from processor.store.lanes import Hint, Lanes, Resource, windows
 from processor.store.registrations import Registrations

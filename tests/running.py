@@ -19,9 +19,9 @@ import redis
 import requests
 
 from processor.cli.simulated import BENTLEY, HOVER, Simulated
+from processor.connect import connect
 from processor.embedded import EmbeddedServer
 from processor.simulation import Served
-from processor.store.connect import connect
 from processor.store.journal import Journal
 
 __all__ = ["BENTLEY", "HOVER", "Running", "free_port", "running", "wait_for"]

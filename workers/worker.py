@@ -16,9 +16,9 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 
+from processor.connect import connect
 from processor.errors import Unavailable
 from processor.queue import QUEUE
-from processor.store.connect import connect
 from processor.store.scripts import ours
 from processor.wiring import App
 from workers.keeper import Keeper

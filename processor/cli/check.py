@@ -8,9 +8,9 @@ import click
 
 from processor.cli import common
 from processor.cli.redis_url import configured_or_running
+from processor.connect import connect, safety
 from processor.errors import ConfigError
 from processor.settings import SinkSettings, SourceSettings
-from processor.store.connect import connect, safety
 from processor.wiring import read_settings
 
 

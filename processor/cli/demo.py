@@ -19,10 +19,10 @@ from processor.cli.simulated import BENTLEY, HOVER, Simulated
 from processor.cli.story import STORY, Scene
 from processor.cli.supervise import keep_running, stop_on_signals
 from processor.cli.up import family
+from processor.connect import connect
 from processor.embedded import EmbeddedServer
 from processor.errors import ProcessorError, Unavailable
 from processor.simulation import Sent, Served, play
-from processor.store.connect import connect
 from processor.store.journal import Journal
 from processor.web.server import check_free
 from processor.wiring import REDIS_FROM_PARENT

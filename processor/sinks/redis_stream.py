@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import redis
 from marshmallow import ValidationError, fields, validate
 from redis import exceptions as theirs
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from redis.typing import EncodableT, FieldT
 
+from processor.connect import connect
 from processor.errors import Busy, Retryable, Shut, Unreachable, Usage
 from processor.http import shown
 from processor.model import JSON, Secret
@@ -41,7 +39,7 @@ class Address(SecretField):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Secret:
         secret = super()._deserialize(value, attr, data, **kwargs)
         try:
-            _client(secret.reveal(), _TIMEOUT).close()
+            connect(secret.reveal(), patient=False).close()
         except ValueError:
             raise ValidationError("must be an address of Redis: redis://, rediss:// or unix://") from None
         return secret
@@ -65,14 +63,14 @@ class RedisStream:
         self._stream = stream
         self._max_length = max_length
         self._shown = f"{shown(url)}, stream {stream}"
-        self._redis = _client(url, timeout)
+        self._redis = connect(url, patient=False, timeout=timeout)  # time and repetition belong to the workers
 
     @classmethod
     def from_config(cls, name: str, options: Mapping[str, Any], tools: Tools) -> RedisStream:
         url = options["url"].reveal() if options["url"] else tools.redis_url
         try:
             return cls(name, options["stream"], url=url or "", max_length=options["max_length"])
-        except ValueError:  # ours may be absent, or behind Sentinel
+        except ValueError:  # there is no Redis of ours either
             raise Usage(f"sinks.{name}.url: name the Redis of the stream, as redis://, rediss:// or unix://") from None
 
     def deliver(self, event: Mapping[str, JSON]) -> str:
@@ -99,14 +97,3 @@ class RedisStream:
             if isinstance(error, kinds):
                 return ours(f"{self._shown}: {words} ({type(error).__name__})")
         return Unreachable(f"{self._shown}: {type(error).__name__}")
-
-
-def _client(url: str, timeout: float) -> redis.Redis:
-    """A client that connects at the first command. Raises ValueError for an address that is none."""
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_connect_timeout=timeout,
-        socket_timeout=timeout,
-        retry=Retry(NoBackoff(), 0),  # time and repetition belong to the workers
-    )

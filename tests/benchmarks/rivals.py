@@ -15,10 +15,10 @@ from functools import cache
 import flask
 import requests
 
+from processor.connect import connect
 from processor.pipeline.diff import diff
 from processor.pipeline.facts import Facts
 from processor.providers.hover.translate import translate
-from processor.store.connect import connect
 from processor.text import json_line
 from processor.web.server import serve
 

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from processor.errors import Unverified
+from processor.http import http_date
 from processor.model import Request
 from processor.signing import hmac_sha256, signed_by_any
-from processor.upstream import http_date
 
 HEADER = "Hover-Signature-256"
 _VALUE = re.compile(r"sha256=([A-Za-z0-9_-]{1,64}):([A-Za-z0-9+/]{43}=)")  # 43 characters and "=" are 32 bytes

@@ -15,17 +15,17 @@ from processor.errors import Unavailable
 SENTINEL_SCHEME = "redis+sentinel"
 
 
-def connect(url: str, *, patient: bool, text: bool = True) -> redis.Redis:
+def connect(url: str, *, patient: bool, text: bool = True, timeout: float | None = None) -> redis.Redis:
     """A client for `url` (redis://, rediss://, unix://, redis+sentinel://host:port,host:port/service?db=0).
 
     Impatient clients (the receiver's) give up after a second or two and never re-send, so that a 503 comes while the
-    provider still listens. Patient ones (the workers') re-send: every script is idempotent. `text` decodes answers.
-    Nothing is connected yet.
+    provider still listens. Patient ones (the workers') re-send: every script is idempotent. `text` decodes answers,
+    `timeout` replaces the usual seconds. Nothing is connected yet. Raises ValueError for what is no address.
     """
     options: dict[str, Any] = {
         "decode_responses": text,
-        "socket_connect_timeout": 2 if patient else 1,
-        "socket_timeout": 10 if patient else 2,
+        "socket_connect_timeout": timeout or (2 if patient else 1),
+        "socket_timeout": timeout or (10 if patient else 2),
         "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 3) if patient else Retry(NoBackoff(), 0),
         "health_check_interval": 0,
     }
