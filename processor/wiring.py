@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import structlog
 
@@ -22,8 +22,9 @@ from processor.ports import Http, Provider, Sink, Tools
 from processor.queue import Tasks, new_hand
 from processor.settings import Settings, SinkSettings, SourceSettings
 from processor.store import keys
+from processor.store.batches import Batches
 from processor.store.journal import Journal
-from processor.store.lanes import Hint, Lanes, Resource, windows
+from processor.store.lanes import Accepted, Hint, Lanes, Resource, windows
 from processor.store.registrations import Registrations
 from processor.store.scripts import Scripts
 from processor.store.tokens import RedisTokens
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 CAP = 8
 CONFIRM = "webhook-verification-code"  # the event of a handshake that waits in a source's lane
 CONFIRM_JOB = "~confirm"
+_Let = tuple[Accepted, list[tuple[str, str]]]  # what became of a hint, and the hands to be sent
 REDIS_FROM_PARENT = "JOBWIRE_REDIS_URL"  # how `jobwire up` tells its children where its server is
 
 
@@ -171,11 +173,19 @@ class _Inbox:
         return self._take(handshake.source, Hint(seen, lane, CONFIRM, handshake.code, ""))
 
     def _take(self, source: str, hint: Hint) -> Taken:
-        resource, hand = self.app.sources[source], new_hand()
-        [accepted], hired = self.app.lanes.accept(resource, [hint], hand=hand)
-        if hired:
-            self.app.send([(resource.name, hand)])
+        accepted, hands = self._doors[source](hint)
+        self.app.send(hands)
         return Taken(accepted.id, accepted.outcome != "duplicate")
+
+    @cached_property
+    def _doors(self) -> Mapping[str, Batches[Hint, _Let]]:
+        """One for each source: requests that come together are stored in one round trip, and synced to disk once."""
+        return {name: Batches(partial(self._let_in, resource)) for name, resource in self.app.sources.items()}
+
+    def _let_in(self, resource: Resource, hints: Sequence[Hint]) -> list[_Let]:
+        """Store them. The first one's thread gets the hands of all to send."""
+        accepted, hands = self.app.lanes.accept(resource, hints, hand=new_hand())
+        return [(one, hands if i == 0 else []) for i, one in enumerate(accepted)]
 
 
 def web_core() -> App:

@@ -47,8 +47,7 @@ def _redis(url: str) -> list[str]:
 
 def _source(source: SourceSettings) -> str:
     rates = ", ".join(f"{rate.count} in {rate.seconds:g} s" for rate in source.rate_limits) or "no limit"
-    polling = f"polled every {source.reconcile:g} s" if source.reconcile else "not polled"
-    return f"{source.provider}, POST /webhooks/{source.name}, {rates}, {polling}"
+    return f"{source.provider}, POST /webhooks/{source.name}, {rates}"
 
 
 def _sink(sink: SinkSettings) -> str:

@@ -136,8 +136,10 @@ class Lanes:
 
     # --- in ------------------------------------------------------------------------------------------------------
 
-    def accept(self, resource: Resource, hints: Sequence[Hint], *, hand: str) -> tuple[list[Accepted], bool]:
-        """Store notifications and arm their lanes. Also says whether an RQ task named `hand` is to be sent."""
+    def accept(
+        self, resource: Resource, hints: Sequence[Hint], *, hand: str
+    ) -> tuple[list[Accepted], list[tuple[str, str]]]:
+        """Store notifications and arm their lanes. Also returns the (resource name, hand) of each task to be sent."""
         rows = [
             {"seen": h.seen, "id": h.id, "L": h.lane, "event": h.event, "api": h.api, "claim": h.claim} for h in hints
         ]
@@ -153,7 +155,8 @@ class Lanes:
                 "lease": HAND_LEASE * 1000,
             },
         )
-        return [Accepted(o, i) for o, i in zip(pairs[::2], pairs[1::2], strict=True)], bool(hired)
+        accepted = [Accepted(o, i) for o, i in zip(pairs[::2], pairs[1::2], strict=True)]
+        return accepted, [(resource.name, f"{hand}:{i}") for i in range(1, hired + 1)]
 
     def revive(self, lane: str, item: str) -> bool:
         """Put a dead item back at the end of its lane. False when it is not dead."""

@@ -68,7 +68,7 @@ def test_a_configuration_without_faults_is_summed_up(run):
         0,
         [
             "jobwire.toml: no faults",
-            "source itwin: bentley, POST /webhooks/itwin, 500 in 60 s, 5000 in 3600 s, polled every 300 s",
+            "source itwin: bentley, POST /webhooks/itwin, 500 in 60 s, 5000 in 3600 s",
             "sink ops: console, *.failed of itwin where data.job",
         ],
     )

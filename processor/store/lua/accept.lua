@@ -1,5 +1,6 @@
 -- ACCEPT: store notifications and arm their lanes, all or none. A = {R, hints = {{seen, id, L, event, api, claim}},
--- dedup, keep (s), cap, hand, lease}. Returns {hired, outcome, id, outcome, id, ...}; outcome is new|duplicate|revived.
+-- dedup, keep (s), cap, hand, lease}. Returns {hired, outcome, id, outcome, id, ...}; outcome is new|duplicate|revived;
+-- hired is how many hands were taken, named hand .. ':' .. i, at most one for each that is not a duplicate.
 local out = {0}
 local fresh = 0
 for _, h in ipairs(A.hints) do
@@ -24,5 +25,5 @@ for _, h in ipairs(A.hints) do
   end
   count('notifications:' .. A.R .. ':' .. out[#out - 1], 1)
 end
-if fresh > 0 and A.hand then out[1] = hire(A.R, A.cap, A.hand, A.lease) end
+while out[1] < fresh and hire(A.R, A.cap, A.hand .. ':' .. (out[1] + 1), A.lease) == 1 do out[1] = out[1] + 1 end
 return out
