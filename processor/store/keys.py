@@ -1,6 +1,6 @@
 """The one place that spells Redis keys, and quotes what goes into them; docs/architecture.md has the table of them.
 
-R is `r:SOURCE` (refreshing) or `d:SINK` (delivering); a lane is `R|job` with the job quoted; a job is `source/job` quoted.
+R is `r:SOURCE` (refreshing) or `d:SINK` (delivering), a lane is `R|job`, a job is `source/id`; ids are quoted.
 """
 
 from __future__ import annotations
