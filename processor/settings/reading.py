@@ -165,14 +165,14 @@ class Reading:
             provider=options["provider"],
             options=options,
             rate_limits=tuple(options["rate_limits"]),
-            retry=_retry(options, SOURCE_MAX_AGE),
+            retry=_retry(options.pop("retry"), SOURCE_MAX_AGE),
             reconcile=options["reconcile"],
             client_key=_client_key(name, options),
         )
 
     def no_secrets(self, key: str, schema: type[Schema]) -> None:
         if getattr(schema, "secret_from_registration", False):
-            self.warn(key, "has no secret: no webhook can be verified until `jobwire webhooks register` was run")
+            self.warn(key, "has no secret: no webhook can be verified until it has one")
         else:
             self.fault(key, "has no secret: without one no webhook can be verified")
 
@@ -197,7 +197,7 @@ class Reading:
             events=None if options["events"] is None else tuple(options["events"]),
             sources=None if options["sources"] is None else tuple(options["sources"]),
             where=options["where"],
-            retry=_retry(options, SINK_MAX_AGE),
+            retry=_retry(options.pop("retry"), SINK_MAX_AGE),
             rate=options["rate"],
             omit=tuple(options["omit"]),
         )
@@ -210,8 +210,8 @@ def _texts(values: Any, key: str) -> Iterator[tuple[str, str]]:
             yield f"{key}[{i}]", value
 
 
-def _retry(options: Mapping[str, Any], max_age: float) -> RetryPolicy:
-    return RetryPolicy(**{"max_age": max_age, **options["retry"]})
+def _retry(said: Mapping[str, Any], max_age: float) -> RetryPolicy:
+    return RetryPolicy(**{"max_age": max_age, **said})
 
 
 def _client_key(name: str, options: Mapping[str, Any]) -> str:
