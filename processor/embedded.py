@@ -74,6 +74,7 @@ class EmbeddedServer:
     def stop(self) -> None:
         """Stop the server if this process looks after it. What was acknowledged is on disk already."""
         if not self.ours:
+            self._reap()
             return
         try:
             with connect(self.url, patient=False) as client:
@@ -85,7 +86,13 @@ class EmbeddedServer:
             pass  # it is gone already
         self._release()
 
+    def _reap(self) -> None:
+        """Take note of the end of a server that we started and that somebody else ended."""
+        if self._process:
+            self._process.poll()
+
     def _start(self) -> None:
+        self._reap()
         self._process = subprocess.Popen(  # noqa: S603  # our own binary, our own arguments
             [
                 str(get_binary_path()),
