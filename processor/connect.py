@@ -12,6 +12,7 @@ from redis.sentinel import Sentinel
 
 from processor.errors import Unavailable
 
+OLDEST = 7  # scripts with flags came with it
 SENTINEL_SCHEME = "redis+sentinel"
 
 
@@ -50,16 +51,19 @@ def _by_sentinel(url: str, options: dict[str, Any]) -> redis.Redis:
 
 
 def safety(client: redis.Redis) -> list[str]:
-    """What about this server would break a promise: no append-only file, or keys that may be evicted.
+    """What about this server would break a promise: too old, no append-only file, or keys that may be evicted.
 
     Raises Unavailable when it does not answer. A server that hides its configuration is not blamed.
     """
     try:
+        server: dict[str, Any] = client.info("server")
         persistence: dict[str, Any] = client.info("persistence")
         memory: dict[str, Any] = client.info("memory")
     except redis.RedisError as e:
         raise Unavailable(f"Redis does not answer ({type(e).__name__})") from e
     warnings = []
+    if int(str(server.get("redis_version", OLDEST)).partition(".")[0]) < OLDEST:
+        warnings.append(f"version {server['redis_version']} is too old: {OLDEST} or later is needed")
     if not persistence.get("aof_enabled"):
         warnings.append("no append-only file (appendonly yes): a restart loses what was accepted")
     policy = memory.get("maxmemory_policy", "noeviction")

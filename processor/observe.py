@@ -87,6 +87,12 @@ def _sentry(dsn: Secret) -> None:
     )
 
 
+def report(error: Exception) -> None:
+    """Tell Sentry of an error that was caught because work must go on. Nothing happens without a DSN."""
+    if "sentry_sdk" in sys.modules:  # imported by `set_up` only
+        sys.modules["sentry_sdk"].capture_exception(error)
+
+
 def scrub_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: no secret leaves in a log line, whoever wrote it."""
     for key, value in line.items():

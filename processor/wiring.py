@@ -175,7 +175,7 @@ class _Inbox:
     def _take(self, source: str, hint: Hint) -> Taken:
         accepted, hands = self._doors[source](hint)
         self.app.send(hands)
-        return Taken(accepted.id, accepted.outcome != "duplicate")
+        return Taken(accepted.id, accepted.outcome == "new")
 
     @cached_property
     def _doors(self) -> Mapping[str, Batches[Hint, _Let]]:

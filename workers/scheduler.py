@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from processor import observe
 from processor.errors import Unavailable
 from processor.wiring import App
 
@@ -45,8 +46,9 @@ def turn(app: App, duties: tuple[Duty, ...] = DUTIES) -> None:
             duty.do(app)
         except Unavailable:
             raise
-        except Exception:
+        except Exception as e:
             log.exception("a duty failed", duty=duty.name)
+            observe.report(e)
 
 
 def run(app: App) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from processor import observe
 from processor.errors import NotYet, Permanent, ProcessorError, RateLimited, Unavailable
 from processor.model import JSON, document
 from processor.options import RetryPolicy
@@ -243,6 +244,7 @@ class Shift:
         reason = error.reason if isinstance(error, ProcessorError) else "Bug"
         if not isinstance(error, ProcessorError):
             log.exception("unexpected", **about)
+            observe.report(error)
         if isinstance(verdict, retry.Dead):
             self.app.lanes.dead(claim, verdict.reason, verdict.detail)
             log.error("dead", **about, reason=verdict.reason, detail=verdict.detail, ms=_ms(began))

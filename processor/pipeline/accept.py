@@ -25,7 +25,7 @@ class Inbox(Protocol):
     """Where notifications are stored. What it returned is kept; it raises Unavailable when it cannot keep it."""
 
     def put(self, notification: Notification, raw: Request) -> Taken:
-        """Store the notification and arm its lane, in one step. A dead one with the same key is revived."""
+        """Store the notification and arm its lane, in one step. A dead one with the same key is revived, not new."""
         ...
 
     def awaits_code(self, source: str) -> bool:

@@ -135,14 +135,15 @@ def test_a_failed_fetch_comes_back_and_says_why(place: Workplace) -> None:
     assert 0 < waiting.next_at - time.time() < 5
 
 
-def test_a_permanent_failure_is_dead_at_once_and_the_next_notification_works(place: Workplace) -> None:
+def test_a_permanent_failure_is_dead_at_once_and_the_same_notification_revives_it(place: Workplace) -> None:
     place.told.fetching = _raise(errors.Forbidden("403"))
     notification = place.tell(key="a")
     place.work()
     assert place.dead() == [(notification, "Forbidden")]
     assert place.app.journal.notification(notification)["state"] == "dead"
+    assert place.app.inbox.put(Notification("main", "1", "v3", "e", "a", None), REQUEST).new is False
+    assert place.dead() == [], "its duplicate revives it"
     place.told.fetching = lambda job: None
-    place.tell(key="b")
     time.sleep(1.0)  # the pace of one job
     place.work()
     assert place.told.delivered == ["jobs/1"]
