@@ -6,6 +6,7 @@ import re
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -62,7 +63,7 @@ def drive(port: int, requests: Sequence[bytes], *, rate: float | None = None, st
     """
     expected = str(status).encode()
     latencies = [0.0] * len(requests)
-    idle = [_Connection(socket.create_connection(("127.0.0.1", port))) for _ in range(CONNECTIONS)]
+    idle = deque(_Connection(socket.create_connection(("127.0.0.1", port))) for _ in range(CONNECTIONS))
     sent = done = 0
     with selectors.DefaultSelector() as selector:
         for connection in idle:
@@ -77,7 +78,7 @@ def drive(port: int, requests: Sequence[bytes], *, rate: float | None = None, st
                 if due > now:
                     wait = due - now
                     break
-                connection = idle.pop()
+                connection = idle.popleft()  # in turn, so that none is idle for so long that the server closes it
                 connection.index, connection.since = sent, due
                 connection.socket.sendall(requests[sent])
                 sent += 1

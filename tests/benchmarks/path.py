@@ -26,8 +26,9 @@ def measure(stand: Stand, *, rounds: int, seconds: float, sustained: float) -> s
     ]
     return (
         table(["POST to sink", "ms"], rows)
-        + f"\n{rate:.0f} notifications/s ({SHARE:.0%} of what the worker sustains) for {seconds:g} s a round, each a job of "
-        f"its own, by a timetable that waits for nothing. Of every figure {LATENCY * 1000:.0f} ms are the provider's.\n"
+        + f"\n{rate:.0f} notifications/s ({SHARE:.0%} of what the worker sustains) for {seconds:g} s a round, each "
+        "of a job of its own, by a timetable that waits for nothing. Of every figure "
+        f"{LATENCY * 1000:.0f} ms are the provider's; the sink's answer is not in it.\n"
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import signal
 import sys
 from collections.abc import Callable
@@ -31,11 +30,12 @@ def main() -> None:
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     with stand() as it:
-        sections = {"machine": _machine(it, given.quick)}
+        sections = {"machine": _machine(it)}
+        print(sections["machine"])  # noqa: T201
         for name, section in _sections(it, given.quick, given.sustained).items():
             if given.only in (None, name):
                 sections[name] = section()
-            print(f"\n## {name}\n\n{sections[name]}" if name in sections else "", flush=True)
+                print(f"\n## {name}\n\n{sections[name]}", flush=True)  # noqa: T201  # a command's own output
     if not given.quick and not given.only:
         _write(sections)
 
@@ -57,14 +57,13 @@ def _sections(it: Stand, quick: bool, sustained: float) -> dict[str, Callable[[]
     }
 
 
-def _machine(it: Stand, quick: bool) -> str:
+def _machine(it: Stand) -> str:
     valkey = it.redis.info("server")
     version = valkey.get("valkey_version") or valkey["redis_version"]
     return (
-        f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()} {platform.release().split('-')[0]}), Python "
-        f"{platform.python_version()}, Valkey {version} with `appendfsync always` on a Unix socket; "
-        f"{datetime.now(UTC):%Y-%m-%d}, `python tests/benchmarks/run.py{' --quick' if quick else ''}`. Load generator, "
-        "servers, provider and sink share these cores.\n"
+        f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()} {platform.release().split('-')[0]}), "
+        f"Python {platform.python_version()}, Valkey {version} with `appendfsync always` on a Unix socket, "
+        f"{datetime.now(UTC):%Y-%m-%d}. Load generator, servers, provider and sink share these cores.\n"
     )
 
 
@@ -73,8 +72,10 @@ def _write(sections: dict[str, str]) -> None:
     page = PAGE.read_text()
     for name, text in sections.items():
         begin, end = f"<!-- measured: {name} -->\n", "<!-- end -->"
-        page, n = re.subn(f"{begin}.*?{end}", lambda _, new=f"{begin}{text}{end}": new, page, count=1, flags=re.DOTALL)
-        assert n, f"{PAGE} has no place for {name}"
+        before, _, rest = page.partition(begin)
+        _, found, after = rest.partition(end)
+        assert found, f"{PAGE} has no place for {name}"
+        page = f"{before}{begin}{text}{end}{after}"
     PAGE.write_text(page)
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,8 @@ import rivals
 
 from processor.embedded import EmbeddedServer
 from processor.wiring import REDIS_FROM_PARENT, App, from_environment
+
+Process = subprocess.Popen[bytes]
 
 HERE = Path(__file__).parent
 KEY = "a-key-of-the-benchmark"
@@ -56,7 +58,7 @@ class Server:
     """A process that listens."""
 
     port: int
-    process: subprocess.Popen[bytes]
+    process: Process
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,6 @@ class Stand:
     folder: Path
     redis_url: str
     far_port: int
-    stack: ExitStack
 
     @property
     def far_url(self) -> str:
@@ -88,7 +89,7 @@ class Stand:
     # --- processes
 
     @contextmanager
-    def process(self, name: str, *arguments: str, keep: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    def process(self, name: str, *arguments: str) -> Iterator[Process]:
         """A Python process; it is stopped at the end."""
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
@@ -107,15 +108,15 @@ class Stand:
             wait_for(lambda: _listens(port), 30, lambda: self.complaint(name))
             yield Server(port, process)
 
-    def receiver(self) -> Any:
+    def receiver(self) -> AbstractContextManager[Server]:
         """`jobwire web` as the Procfile starts it."""
         return self.server("web", "-m", "processor.cli", "web", "--port", "PORT")
 
-    def worker(self) -> Any:
+    def worker(self) -> AbstractContextManager[Process]:
         """One worker process as `jobwire up` starts it."""
         return self.process("worker", "-m", "workers", "worker")
 
-    def simple_worker(self) -> Any:
+    def simple_worker(self) -> AbstractContextManager[Process]:
         """RQ's SimpleWorker by RQ's own command."""
         command = ("-m", "rq.cli", "worker", "--worker-class", "rq.SimpleWorker", "--quiet", "--url", self.redis_url)
         return self.process("simple", *command, rivals.QUEUE)
@@ -170,7 +171,7 @@ def stand() -> Iterator[Stand]:
         stack.callback(valkey.stop)
         far_port = free_port()
         (folder / "jobwire.toml").write_text(CONFIGURATION.format(far=f"http://127.0.0.1:{far_port}"))
-        it = Stand(folder, valkey.url, far_port, stack)
+        it = Stand(folder, valkey.url, far_port)
         stack.enter_context(it.process("far", str(HERE / "far_end.py"), str(far_port), str(LATENCY)))
         wait_for(lambda: _listens(far_port), 10, lambda: it.complaint("far"))
         yield it
@@ -196,7 +197,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: Process) -> None:
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(30)

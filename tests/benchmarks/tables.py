@@ -25,9 +25,8 @@ class Sample:
 
     def shown(self, scale: float = 1.0) -> str:
         """The median, with minimum and maximum behind it."""
-        return (
-            f"{_figure(self.middle * scale)} ({_figure(min(self.rounds) * scale)}–{_figure(max(self.rounds) * scale)})"
-        )
+        middle, least, most = (_figure(v * scale) for v in (self.middle, min(self.rounds), max(self.rounds)))
+        return f"{middle} ({least}–{most})"
 
     def over(self, other: Sample) -> Sample:
         """The ratio to another figure of the same rounds: what disturbs a round disturbs both."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
+import load
 import notices
 import rivals
 from rq import Queue
@@ -26,6 +27,8 @@ def measure(stand: Stand, *, rounds: int, count: int, simple_count: int) -> tupl
         simple.append(_simple(stand, simple_count))
         if not i % 2:
             ours.append(_ours(stand, count))
+    asking = [b"GET /at-once/1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"] * 3000
+    ceiling = load.drive(stand.far_port, asking, status=200).rate
     us, them = Sample(tuple(ours)), Sample(tuple(simple))
     rows = [
         ["jobwire worker, 16 threads", us.shown(), us.over(them).shown()],
@@ -34,8 +37,9 @@ def measure(stand: Stand, *, rounds: int, count: int, simple_count: int) -> tupl
     milliseconds = round(LATENCY * 1000)
     return (
         table(["one worker process", "jobs/s", "× SimpleWorker"], rows)
-        + f"\nA job is one refresh and one delivery; the provider and the sink take {milliseconds} ms each to answer. "
-        f"{count:,} jobs a round ({simple_count:,} for SimpleWorker). Aim: jobwire ≥ {AIM} × SimpleWorker.\n",
+        + f"\nA job is one refresh and one delivery; provider and sink take {milliseconds} ms each to answer, and can "
+        f"answer {ceiling:,.0f}/s at once. {count:,} jobs a round ({simple_count:,} for SimpleWorker). "
+        f"Aim: jobwire ≥ {AIM} × SimpleWorker.\n",
         us.middle,
     )
 
@@ -59,4 +63,5 @@ def _drained(stand: Stand, worker: AbstractContextManager[object], name: str, co
     """Jobs a second from the first fetch to the last delivery, so that the start of the process does not count."""
     with worker:
         notes = stand.await_arrivals(count, 120, name)
-    return count / (max(notes["arrivals"].values()) - notes["first_fetch"])
+    seconds: float = max(notes["arrivals"].values()) - notes["first_fetch"]
+    return count / seconds
