@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ class EmbeddedServer:
     def __post_init__(self) -> None:
         self.data_dir = self.data_dir.absolute()
 
-    @property
+    @cached_property
     def socket(self) -> Path:
         return socket_path(self.data_dir)
 
@@ -84,6 +86,8 @@ class EmbeddedServer:
             _wait_for_end(pid, self._process)
         except (redis.RedisError, ProcessLookupError):
             pass  # it is gone already
+        if self.socket.parent != self.data_dir:
+            shutil.rmtree(self.socket.parent, ignore_errors=True)
         self._release()
 
     def _reap(self) -> None:

@@ -15,7 +15,7 @@ ProcessorError                the message names the thing to change; never a sec
 │   ├── Busy                  408, 425, 5xx
 │   ├── Unreadable            an answer we cannot translate; may be a passing fault
 │   ├── NotYet                a job the provider does not know (yet)
-│   ├── Shut                  a sink's door is shut (401, 403, 404, an address we may not use): someone may open it
+│   ├── Shut                  a door is shut (401; at a sink 403, 404, an address we may not use): someone may open it
 │   └── ReconnectNeeded       the grant is gone: the source pauses, nothing grows old
 └── Permanent                 recorded as dead, told, not repeated
     ├── Forbidden             403 at a provider: permission or plan

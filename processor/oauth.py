@@ -137,6 +137,11 @@ class OAuth:
         answer = send(access)
         return send(self.renew(access)) if answer.status == 401 else answer
 
+    def reconnect_needed(self) -> bool:
+        """Whether the grant that is configured now was refused for good."""
+        stored = self._tokens.get(self._source)
+        return bool(stored and stored.broken and stored.seed == self._grant.seed)
+
     def _usable(self, token: StoredToken | None, stale: str | None = None) -> StoredToken | None:
         if token is None or token.seed != self._grant.seed or token.broken:
             return None

@@ -48,10 +48,10 @@ def set_up(log_format: str | None, sentry_dsn: Secret | None) -> None:
 def _logs(*, as_text: bool) -> None:
     chain: list[Any] = [
         structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,  # before scrubbing, since a message may quote an address
         scrub_line,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     render: Any = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()

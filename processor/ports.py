@@ -108,8 +108,8 @@ class Provider(Protocol):
     def fetch(self, job_id: str, *, api: str, http: Http) -> JSON:
         """Ask the provider for the whole job. The only method that talks.
 
-        Raises NotYet for a job the provider does not know, Forbidden, RateLimited, Busy, Unreachable, Unreadable,
-        ReconnectNeeded.
+        Raises NotYet for a job the provider does not know, Shut, Forbidden, RateLimited, Busy, Unreachable,
+        Unreadable, ReconnectNeeded.
         """
         ...
 
@@ -137,6 +137,15 @@ class AnswersOptions(Protocol):
 
     def options(self, request: Request) -> Mapping[str, str] | None:
         """The headers to answer with, or None when this is no handshake."""
+        ...
+
+
+@runtime_checkable
+class HoldsGrant(Protocol):
+    """A provider whose access rests on a grant that may be lost."""
+
+    def reconnect_needed(self) -> bool:
+        """Whether the configured grant was refused for good: a person must reconnect. Raises Unavailable."""
         ...
 
 

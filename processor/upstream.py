@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from processor.errors import Busy, Forbidden, NotYet, RateLimited, ReconnectNeeded, Refused, Unreadable
+from processor.errors import Busy, Forbidden, NotYet, RateLimited, Refused, Shut, Unreadable
 from processor.http import retry_after
 from processor.ports import Answer
 
@@ -19,7 +19,7 @@ def raise_for(answer: Answer, what: str, now: datetime) -> None:
         case status if 200 <= status < 300:
             return
         case 401:
-            raise ReconnectNeeded(f"{says} even to a fresh access token: reconnect, or check the credentials")
+            raise Shut(f"{says} even to a fresh access token: this account may not see it, or lacks a scope")
         case 403:
             raise Forbidden(f"{says}: the account lacks a permission, or its plan does not include this")
         case 404:

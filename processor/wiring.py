@@ -18,7 +18,7 @@ from processor.http import HttpClient
 from processor.model import Handshake, Notification, Request
 from processor.pipeline.accept import Inbox, Taken
 from processor.pipeline.route import Rule
-from processor.ports import Http, Provider, Sink, Tools
+from processor.ports import HoldsGrant, Http, Provider, Sink, Tools
 from processor.queue import Tasks, new_hand
 from processor.settings import Settings, SinkSettings, SourceSettings
 from processor.store import keys
@@ -133,18 +133,24 @@ class App:
 
     def readiness(self) -> observe.Readiness:
         """What `/readyz` tells: configuration, Redis, workers seen lately, and each source's token."""
-        parts = {"config": observe.Part(True, self.settings.file)}
+        parts = {"config": observe.Part(True, "ok")}
         try:
             parts["redis"] = observe.Part(True, "; ".join(safety(self.scripts.client)) or "ok")
             seen = self.journal.workers()
             parts["workers"] = observe.Part(bool(seen), f"{seen} seen" if seen else "none seen: start `jobwire worker`")
             for name in self.settings.sources:
-                token = self.tools.tokens.get(name)
-                fine = not (token and token.broken)
-                parts[f"token:{name}"] = observe.Part(fine, "ok" if fine else "reconnect needed", counts=False)
+                parts[f"token:{name}"] = self._token(name)
         except Unavailable as e:
             parts["redis"] = observe.Part(False, e.message)
         return observe.Readiness(parts)
+
+    def _token(self, source: str) -> observe.Part:
+        """Told, and not counted: notifications are taken all the same."""
+        provider = self.providers[source]
+        if isinstance(provider, HoldsGrant) and provider.reconnect_needed():
+            return observe.Part(False, "reconnect needed", counts=False)
+        trouble = self.journal.troubled(source)
+        return observe.Part(not trouble, f"reconnect needed: {trouble}" if trouble else "ok", counts=False)
 
     def close(self) -> None:
         """Let go of what the sinks hold open."""

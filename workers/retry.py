@@ -13,7 +13,6 @@ FIRST, LONGEST = 4.0, 3600.0  # seconds: a first retry comes within 5 s, none la
 LOST = 5  # workers that an item may kill before it is dead
 NOT_YET = 5  # looks at a job that the provider does not know, within a minute
 RECONNECT_PAUSE = 60.0
-RATE_PAUSE = 10.0  # after a 429 that does not say how long
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def after(
     said = error.message if isinstance(error, ProcessorError) else f"unexpected {type(error).__name__}"
     reason = error.reason if isinstance(error, ProcessorError) else "Bug"
     if isinstance(error, ReconnectNeeded):
-        return Again(RECONNECT_PAUSE, pause=RECONNECT_PAUSE, counts=False)
+        return Again(0, pause=RECONNECT_PAUSE, counts=False)  # due at once when the pause ends, or is ended
     if isinstance(error, Permanent):
         return Dead(reason, said)
     if isinstance(error, NotYet) and attempts + 1 >= NOT_YET:
@@ -63,7 +62,8 @@ def after(
     if age >= policy.max_age:
         return Dead(reason, f"{said}; given up after {round(age)} s (retry.max_age)")
     asked = error.retry_after if isinstance(error, Retryable) else None
-    if isinstance(error, RateLimited) or asked is not None:
-        wait = min(LONGEST, asked if asked is not None else max(RATE_PAUSE, backoff(attempts, jitter=jitter)))
+    if asked is not None:
+        wait = min(LONGEST, asked)
         return Again(wait, pause=wait, counts=not isinstance(error, RateLimited))
-    return Again(backoff(attempts, jitter=jitter))
+    wait = min(backoff(attempts, jitter=jitter), policy.max_age - age)  # its last try comes when its time is over
+    return Again(wait, pause=wait if isinstance(error, RateLimited) else None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from processor import observe
-from processor.errors import NotYet, Permanent, ProcessorError, RateLimited, Unavailable
+from processor.errors import NotYet, Permanent, ProcessorError, RateLimited, ReconnectNeeded, Unavailable
 from processor.model import JSON, document
 from processor.options import RetryPolicy
 from processor.pipeline.deliver import deliver
@@ -169,12 +169,11 @@ class Shift:
     def _commit(
         self, source: str, job_id: str, claim: Claim, found: Refreshed, about: dict[str, JSON], began: float
     ) -> None:
-        rows = [
-            Row(verdict.sink, event)
-            for event in found.events
-            for verdict in route(event.cloudevent(), self.app.rules)
-            if verdict.wanted
-        ]
+        verdicts = [(event, verdict) for event in found.events for verdict in route(event.cloudevent(), self.app.rules)]
+        for event, verdict in verdicts:
+            if verdict.doubtful:
+                log.warning("delivered in doubt", event_id=event.id, sink=verdict.sink, reason=verdict.reason)
+        rows = [Row(verdict.sink, event) for event, verdict in verdicts if verdict.wanted]
         written = Found(
             source=source,
             job_id=job_id,
@@ -249,6 +248,8 @@ class Shift:
             self.app.lanes.dead(claim, verdict.reason, verdict.detail)
             log.error("dead", **about, reason=verdict.reason, detail=verdict.detail, ms=_ms(began))
             return
+        if isinstance(error, ReconnectNeeded):
+            self.app.journal.trouble(keys.source_of(claim.lane), said, 2 * retry.RECONNECT_PAUSE)
         self.app.lanes.retry(
             claim,
             verdict.delay,

@@ -103,6 +103,7 @@ def run(app: App, *, threads: int = THREADS) -> None:
     """Work until SIGTERM or SIGINT; then finish what is in hand, hand back what takes too long, and return."""
     crew = Crew(Shift(app), threads)
     stopping = crew.shift.stopping
+    _resume(app)
     keeper = Keeper(crew.shift, crew.beat)
     keeper.start()
     while not stopping.is_set():
@@ -119,6 +120,15 @@ def run(app: App, *, threads: int = THREADS) -> None:
     _drain(crew)
     keeper.stop()
     app.close()
+
+
+def _resume(app: App) -> None:
+    """A restart may have brought the new grant that a source waits for; if not, its first fetch pauses it again."""
+    for resource in app.sources.values():
+        try:
+            app.lanes.resume(resource)
+        except Unavailable:
+            return  # its pause ends by itself
 
 
 def _drain(crew: Crew) -> None:

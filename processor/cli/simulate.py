@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from processor.cli.supervise import stop_on_signals
 from processor.errors import Retryable, Usage
 from processor.http import HttpClient
 from processor.simulation import play
+from processor.wiring import read_settings
 
 DEFAULT_PORT = 8090
 
@@ -45,6 +47,8 @@ def simulate(
 
     It prints the sources that fit it, waits for the receiver, and plays a script: jobs change, webhooks go out.
     """
+    if config:
+        read_settings(config, os.environ)  # nothing of it is used here, but a fault in it is told
     steps = _read(script) if script else [(scene.provider, scene.steps) for scene in STORY]
     simulated = Simulated(receiver.rstrip("/"))
     stopping = stop_on_signals()

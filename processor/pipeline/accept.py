@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from functools import cache
+from typing import Protocol, cast
 
 from processor.model import Handshake, Ignored, Notification, Request
 from processor.ports import Greets, Provider
@@ -58,8 +59,8 @@ def accept(provider: Provider, request: Request, inbox: Inbox) -> Outcome:
     Raises Unverified, Malformed and UnsupportedType for the sender, Unavailable when the inbox cannot take it.
     """
     announced: Handshake | Notification | Ignored | None = None
-    if isinstance(provider, Greets):
-        announced = provider.handshake(request)
+    if _greets(type(provider)):
+        announced = cast(Greets, provider).handshake(request)
     if announced is None:
         provider.verify(request)
         announced = provider.parse(request)
@@ -70,6 +71,11 @@ def accept(provider: Provider, request: Request, inbox: Inbox) -> Outcome:
             return _greet(announced, inbox)
         case Notification():
             return _kept(inbox.put(announced, request))
+
+
+@cache  # on Python 3.11 asking an object for a protocol costs more than its signature
+def _greets(kind: type[Provider]) -> bool:
+    return issubclass(kind, Greets)
 
 
 def _greet(handshake: Handshake, inbox: Inbox) -> Outcome:

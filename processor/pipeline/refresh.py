@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from processor.errors import Unreadable
 from processor.model import Event, Job
 from processor.pipeline.diff import diff
 from processor.pipeline.facts import Facts
@@ -43,6 +44,8 @@ def refresh(
     """Look at one job. Raises whatever the provider's `fetch` and `translate` raise; nothing has been written then."""
     api = next((h.api for h in reversed(hints) if h.api), facts.api)
     job = provider.translate(provider.fetch(job_id, api=api, http=http), api=api)
+    if job.id != job_id:
+        raise Unreadable(f"asked for job {job_id}, the answer is about another one")
     return decide(facts, job, api=api, hints=hints, now=clock())
 
 

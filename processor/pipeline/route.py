@@ -31,6 +31,7 @@ class Verdict:
     sink: str
     wanted: bool
     reason: str
+    doubtful: bool = False  # `where` could not be applied to this event
 
 
 def route(event: Mapping[str, JSON], rules: Sequence[Rule]) -> list[Verdict]:
@@ -58,7 +59,7 @@ def _where(event: Mapping[str, JSON], sink: str, where: str) -> Verdict:
     try:
         result: Any = jmespath.search(where, event)
     except jmespath.exceptions.JMESPathError as e:
-        return Verdict(sink, True, f"where cannot be applied here ({type(e).__name__}), so it does not hold back")
+        return Verdict(sink, True, f"where cannot be applied here ({type(e).__name__}), so it does not hold back", True)
     if jmespath_true(result):
         return Verdict(sink, True, "events, sources and where match")
     return Verdict(sink, False, f"where is not true: {where}")

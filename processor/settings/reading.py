@@ -14,6 +14,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError
 from processor.errors import ConfigError, Fault
 from processor.model import EventType, Secret
 from processor.options import RetryPolicy, SinkOptions, SourceOptions
+from processor.paths import wrong_step
 from processor.settings.faults import faults_of, nearest, unknown
 from processor.settings.sections import DAY, REDIS_URL_FAULT, SECTIONS, is_redis_url
 from processor.settings.shapes import (
@@ -186,6 +187,9 @@ class Reading:
         for where, source in _texts(table.get("sources"), f"{key}.sources"):
             if source not in sources:
                 self.fault(where, f"{source!r} is no source{nearest(source, sources)}")
+        for where, path in _texts(table.get("omit"), f"{key}.omit"):
+            if wrong := wrong_step(path):
+                self.fault(where, f"{path!r} is in no event: {wrong}")
         schema = self.plugin(self.sink_options, table.get("type"), f"{key}.type")
         options = self.load(schema or SinkOptions, table, key, unknown_keys=RAISE if schema else EXCLUDE)
         if not options:

@@ -141,6 +141,17 @@ class Journal:
         with ours():
             self._client.zrem(keys.key("workers"), worker)
 
+    def trouble(self, source: str, what: str, seconds: float) -> None:
+        """A worker could not get at a source at all; it is believed for so many seconds."""
+        with ours():
+            self._client.set(keys.key("trouble", source), what, px=int(seconds * 1000))
+
+    def troubled(self, source: str) -> str | None:
+        """What `trouble` said lately, or None."""
+        with ours():
+            text = self._client.get(keys.key("trouble", source))
+        return text.decode() if text else None
+
     def trim(self, *, older_than: float) -> int:
         """Forget what is older than so many seconds; how many journal entries went. Events expire by themselves."""
         before = int((time.time() - older_than) * 1000)

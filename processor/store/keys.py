@@ -33,6 +33,11 @@ def delivery_lane(sink: str, source: str, job_id: str) -> str:
     return f"{delivering(sink)}|{job_key(source, job_id)}"
 
 
+def source_of(lane: str) -> str:
+    """The source of a refresh lane."""
+    return lane.partition("|")[0].removeprefix("r:")
+
+
 def job_of(lane: str) -> str:
     """The job id of a refresh lane, unquoted."""
     return unquote(lane.partition("|")[2])

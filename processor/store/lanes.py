@@ -291,6 +291,10 @@ class Lanes:
         """Nobody claims anything of this resource for so long."""
         self._run("gate", {"gate": resource.name, "charge": 0, "pause": seconds * 1000})
 
+    def resume(self, resource: Resource) -> None:
+        """End a pause of this resource; one of its budget goes on."""
+        self._run("resume", {"gate": resource.name})
+
     @staticmethod
     def _mine(claim: Claim) -> dict[str, Any]:
         return {

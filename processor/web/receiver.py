@@ -12,7 +12,7 @@ import structlog
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from processor.errors import ProcessorError, UnknownSource
+from processor.errors import Malformed, ProcessorError, UnknownSource
 from processor.model import Request
 from processor.pipeline.accept import Inbox, Outcome, Status, accept
 from processor.ports import AnswersOptions, Provider
@@ -64,6 +64,8 @@ def _body(limit: int) -> bytes:
     body = request.get_data(cache=False)
     if len(body) > limit:
         raise RequestEntityTooLarge
+    if len(body) < (request.content_length or 0):
+        raise Malformed("the body ended before its Content-Length")
     return body
 
 

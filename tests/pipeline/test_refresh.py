@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from processor.model import Job, Model, ModelState, State
+import pytest
+
+from processor.errors import Unreadable
+from processor.model import Ignored, Job, Model, ModelState, Request, State
 from processor.pipeline.facts import Facts
-from processor.pipeline.refresh import Hinted, Refreshed, decide
+from processor.pipeline.refresh import Hinted, Refreshed, decide, refresh
+from processor.ports import Http
+from processor.testing.fakes import FakeHttp
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUNNING = Job(provider="hover", source="main", id="15", state=State.PROCESSING, updated_at=NOW - timedelta(hours=1))
@@ -86,3 +91,21 @@ def test_times_of_models_do_not_make_a_document_older() -> None:
 
 def test_the_api_family_of_the_latest_hint_is_remembered() -> None:
     assert decide(Facts(api="v1"), RUNNING, api="v2", hints=[], now=NOW).facts.api == "v2"
+
+
+def test_an_answer_about_another_job_is_not_believed() -> None:
+    class Confused:
+        source = "main"
+
+        def verify(self, request: Request) -> None: ...
+
+        def parse(self, request: Request) -> Ignored:
+            return Ignored("")
+
+        def fetch(self, job_id: str, *, api: str, http: Http) -> None: ...
+
+        def translate(self, original: None, *, api: str) -> Job:
+            return replace(ENDED, id="16")
+
+    with pytest.raises(Unreadable, match="asked for job 15"):
+        refresh(Confused(), FakeHttp(), job_id="15", facts=Facts(), hints=[SAYS_ENDED], clock=lambda: NOW)

@@ -59,7 +59,15 @@ def test_a_retry_after_is_obeyed_by_everybody_up_to_an_hour() -> None:
 
 def test_being_told_to_slow_down_is_no_attempt() -> None:
     assert verdict(errors.RateLimited("x", retry_after=7)) == Again(7, pause=7, counts=False)
-    assert verdict(errors.RateLimited("x")) == Again(10, pause=10, counts=False)
+
+
+def test_who_does_not_say_how_long_is_left_alone_for_ever_longer() -> None:
+    assert verdict(errors.RateLimited("x")) == Again(4, pause=4)
+    assert verdict(errors.RateLimited("x"), attempts=3) == Again(32, pause=32)
+
+
+def test_the_last_try_comes_when_the_time_is_over() -> None:
+    assert verdict(errors.Busy("x"), attempts=12, age=86390) == Again(10)
 
 
 def test_a_lost_grant_pauses_the_source_and_lets_nothing_grow_old() -> None:

@@ -225,6 +225,29 @@ def test_a_lost_grant_pauses_the_source_and_kills_nothing(place: Workplace) -> N
     assert place.told.fetched == ["1"]
     assert place.dead() == []
     assert sum(w.attempts for w in place.app.journal.waiting("r:main")) == 0
+    token = place.app.readiness().parts["token:main"]
+    assert (token.ok, token.counts) == (False, False)
+    assert token.detail.startswith("reconnect needed")
+
+
+def test_a_restart_tries_a_paused_source_at_once(place: Workplace) -> None:
+    place.told.fetching = _raise(errors.ReconnectNeeded("reconnect"))
+    place.tell("1")
+    place.work()
+    place.told.fetching = lambda job: None
+    place.app.lanes.resume(place.app.sources["main"])
+    time.sleep(1.0)  # the pace of one job
+    place.work()
+    assert place.told.delivered == ["jobs/1"]
+
+
+def test_a_where_that_cannot_be_applied_delivers_and_says_so(make: Callable[..., Workplace]) -> None:
+    place = make("where = 'length(data.model)'")
+    place.tell()
+    with capture_logs() as lines:
+        place.work()
+    assert place.told.delivered == ["jobs/1"]
+    assert "delivered in doubt" in [line["event"] for line in lines]
 
 
 def test_tasks_for_what_is_not_configured_here_do_nothing(place: Workplace) -> None:

@@ -53,6 +53,9 @@ class Bentley:
             api=Api(options["api_url"], OAuth(name, options["token_url"], grant, tools), tools.clock),
         )
 
+    def reconnect_needed(self) -> bool:
+        return self.api.oauth.reconnect_needed()
+
     def verify(self, request: Request) -> None:
         signature.verify(request, keys=self.keys)
 

@@ -75,6 +75,9 @@ class Hover:
             api=Api(options["api_url"], options["current_user_id"], OAuth(name, token_url, grant, tools), tools.clock),
         )
 
+    def reconnect_needed(self) -> bool:
+        return self.api.oauth.reconnect_needed()
+
     def verify(self, request: Request) -> None:
         signature.verify(request, keys=self.keys, signed_path=self.signed_path, window=self.replay_window)
 

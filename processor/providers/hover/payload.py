@@ -26,6 +26,7 @@ class _Address(Document):
 
 
 class _Customer(Document):
+    first_name = Text(load_default=None)
     name = Text(load_default=None)
     email = Text(load_default=None)
     phone = Text(load_default=None)

@@ -28,12 +28,17 @@ def translate(original: JSON, *, source: str, current_user_id: int | None = None
         url=job["url"],
         organization_id=job["org"] and job["org"]["id"],
         address=Address(**job["address"]) if _any(job["address"]) else None,
-        customer=Customer(**job["customer"]) if _any(job["customer"]) else None,
+        customer=_customer(job["customer"]) if _any(job["customer"]) else None,
         created_at=job["created_at"],
         updated_at=job["updated_at"],
         archived_at=job["archived_at"],
         models=tuple(_model(model, f"models.{i}", current_user_id) for i, model in enumerate(job["models"] or [])),
     )
+
+
+def _customer(customer: Mapping[str, Any]) -> Customer:
+    """What `name` is beside `first_name` is not documented: the first name counts where it is all there is."""
+    return Customer(customer["name"] or customer["first_name"], customer["email"], customer["phone"])
 
 
 def _any(part: Mapping[str, Any] | None) -> bool:

@@ -1,0 +1,2 @@
+-- RESUME: A = {gate}. Whoever was held off may claim again.
+return c('HDEL', P .. 'gate:' .. A.gate, 'pause')
