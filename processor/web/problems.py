@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.http import HTTP_STATUS_CODES  # the same words on every Python
 
 from processor.errors import Rejected, Unavailable
 
@@ -23,7 +24,7 @@ def register(app: Flask) -> None:
 
 def problem(status: int, detail: str, headers: Iterable[tuple[str, str]] = ()) -> Response:
     """One answer; `detail` is a sentence that says what to change."""
-    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    document = {"type": "about:blank", "title": HTTP_STATUS_CODES[status], "status": status, "detail": detail}
     answer = Response(json.dumps(document), status, content_type="application/problem+json")
     answer.headers.extend(list(headers))
     return answer
