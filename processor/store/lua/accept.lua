@@ -2,7 +2,7 @@
 -- dedup, keep (s), cap, hand, lease}. Returns {hired, outcome, id, outcome, id, ...}; outcome is new|duplicate|revived;
 -- hired is how many hands were taken, named hand .. ':' .. i, at most one for each that is not a duplicate.
 local out = {0}
-local fresh = 0
+local fresh, counts = 0, {}
 for _, h in ipairs(A.hints) do
   local old = c('GET', P .. 'seen:' .. h.seen)
   local dead = old and c('HEXISTS', P .. 'dead', h.L .. ' ' .. old) == 1
@@ -23,7 +23,8 @@ for _, h in ipairs(A.hints) do
     fresh = fresh + 1
     out[#out + 1], out[#out + 2] = outcome, id
   end
-  count('notifications:' .. A.R .. ':' .. out[#out - 1], 1)
+  counts[out[#out - 1]] = (counts[out[#out - 1]] or 0) + 1
 end
+for outcome, n in pairs(counts) do count('notifications:' .. A.R .. ':' .. outcome, n) end
 while out[1] < fresh and hire(A.R, A.cap, A.hand .. ':' .. (out[1] + 1), A.lease) == 1 do out[1] = out[1] + 1 end
 return out

@@ -28,10 +28,15 @@ local function arm(R, L, at)
   c('ZREM', P .. 'poll:' .. R, L)
 end
 
+-- A lane that nobody had in hand yet is at most in poll: there is little to look up.
 local function push(R, L, item, at)
   c('RPUSH', P .. 'q:' .. L, item)
-  c('HINCRBY', P .. 'lane:' .. L, 'in', 1)
-  arm(R, L, at)
+  if c('HINCRBY', P .. 'lane:' .. L, 'in', 1) == 1 and c('HLEN', P .. 'lane:' .. L) == 1 then
+    c('ZADD', P .. 'due:' .. R, at, L)
+    c('ZREM', P .. 'poll:' .. R, L)
+  else
+    arm(R, L, at)
+  end
 end
 
 -- Only the holder of the current fence, listed in run, may write.
