@@ -15,7 +15,7 @@ from processor import observe, registry, settings
 from processor.connect import connect, safety
 from processor.errors import Unavailable, Usage
 from processor.http import HttpClient
-from processor.model import Handshake, Notification, Request
+from processor.model import Handshake, Notification
 from processor.pipeline.accept import Inbox, Taken
 from processor.pipeline.route import Rule
 from processor.ports import HoldsGrant, Http, Provider, Sink, Tools
@@ -164,7 +164,7 @@ class _Inbox:
 
     app: App
 
-    def put(self, notification: Notification, raw: Request) -> Taken:
+    def put(self, notification: Notification) -> Taken:
         n = notification
         lane = keys.refresh_lane(n.source, n.job_id)
         return self._take(n.source, Hint(_digest(n.source, n.key), lane, n.event, n.api, n.claim or ""))

@@ -25,7 +25,7 @@ class Taken:
 class Inbox(Protocol):
     """Where notifications are stored. What it returned is kept; it raises Unavailable when it cannot keep it."""
 
-    def put(self, notification: Notification, raw: Request) -> Taken:
+    def put(self, notification: Notification) -> Taken:
         """Store the notification and arm its lane, in one step. A dead one with the same key is revived, not new."""
         ...
 
@@ -70,7 +70,7 @@ def accept(provider: Provider, request: Request, inbox: Inbox) -> Outcome:
         case Handshake():
             return _greet(announced, inbox)
         case Notification():
-            return _kept(inbox.put(announced, request))
+            return _kept(inbox.put(announced))
 
 
 @cache  # on Python 3.11 asking an object for a protocol costs more than its signature

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 
 import load
 import notices
@@ -12,10 +11,9 @@ from rq import Queue
 from stand import LATENCY, Stand
 from tables import Sample, table
 
-from processor.model import Notification, Request
+from processor.model import Notification
 
 AIM = 10  # times SimpleWorker
-_RAW = Request("POST", "", "", {}, b"", datetime.now(UTC))
 
 
 def measure(stand: Stand, *, rounds: int, count: int, simple_count: int) -> tuple[str, float]:
@@ -47,7 +45,7 @@ def measure(stand: Stand, *, rounds: int, count: int, simple_count: int) -> tupl
 def _ours(stand: Stand, count: int) -> float:
     stand.start_afresh()
     for job in notices.job_ids(count):
-        stand.app.inbox.put(Notification("hover", job, "v3", "job-state-changed-v2", job, "job"), _RAW)
+        stand.app.inbox.put(Notification("hover", job, "v3", "job-state-changed-v2", job, "job"))
     return _drained(stand, stand.worker(), "worker", count)
 
 

@@ -80,7 +80,7 @@ class Inbox:
     waiting: set[str] = field(default_factory=set)
     kept: dict[str, Notification | Handshake] = field(default_factory=dict)
 
-    def put(self, notification: Notification, raw: Request) -> Taken:
+    def put(self, notification: Notification) -> Taken:
         return self._keep(notification.key, notification)
 
     def awaits_code(self, source: str) -> bool:

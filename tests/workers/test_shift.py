@@ -17,7 +17,7 @@ from processor import errors
 from processor.model import Handshake, Job, Notification, Request, State
 from processor.ports import Http
 from processor.store.lanes import Resource
-from processor.wiring import App, now, read_settings
+from processor.wiring import App, read_settings
 from workers.keeper import Keeper
 from workers.shift import Shift
 
@@ -32,7 +32,6 @@ rate_limits = []
 type = "console"
 {more}
 """
-REQUEST = Request("POST", "/webhooks/main", "", {}, b"{}", now())
 
 
 @dataclass
@@ -81,7 +80,7 @@ class Workplace:
     told: Told
 
     def tell(self, job: str = "1", key: str = "") -> str:
-        return self.app.inbox.put(Notification("main", job, "v3", "e", key or job, None), REQUEST).id
+        return self.app.inbox.put(Notification("main", job, "v3", "e", key or job, None)).id
 
     def work(self) -> None:
         """What two tasks would do: refresh what is due, then deliver what is due."""
@@ -141,7 +140,7 @@ def test_a_permanent_failure_is_dead_at_once_and_the_same_notification_revives_i
     place.work()
     assert place.dead() == [(notification, "Forbidden")]
     assert place.app.journal.notification(notification)["state"] == "dead"
-    assert place.app.inbox.put(Notification("main", "1", "v3", "e", "a", None), REQUEST).new is False
+    assert place.app.inbox.put(Notification("main", "1", "v3", "e", "a", None)).new is False
     assert place.dead() == [], "its duplicate revives it"
     place.told.fetching = lambda job: None
     time.sleep(1.0)  # the pace of one job
