@@ -19,6 +19,7 @@ import redis
 from running import free_port, wait_for
 
 from processor.cli import COMMANDS
+from processor.cli.simulated import Simulated
 from processor.embedded import socket_path
 from processor.errors import ConfigError
 from processor.model import EventType
@@ -27,7 +28,7 @@ from processor.pipeline.diff import diff
 from processor.pipeline.facts import Facts
 from processor.providers.hover.translate import translate
 from processor.settings import Settings, load
-from processor.simulation import load_sample
+from processor.simulation import load_sample, play
 from processor.wiring import registry
 
 ROOT = Path(__file__).parent.parent
@@ -160,6 +161,17 @@ def test_the_demo_tells_its_story_and_ends_well(tmp_path: Path) -> None:
     ):
         assert line in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_the_script_that_is_shown_can_be_played() -> None:
+    [script] = [json.loads(text) for text in blocks(ROOT / "docs/simulator.md", "json")]
+    simulated = Simulated("http://127.0.0.1:1", limited=False)  # nobody there: the webhooks get no answer
+    for simulator in simulated.by_name.values():
+        simulator.registrations.clear()  # type: ignore[attr-defined]  # both have them
+    for provider, steps in script.items():
+        play(simulated.by_name[provider], steps)
+    bentley = simulated.by_name["bentley"].job("cc3d35cc-416a-4262-9714-b359da70b419")
+    assert bentley["job"]["state"] == "failed"
 
 
 @pytest.mark.timeout(180)

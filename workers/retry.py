@@ -49,8 +49,7 @@ def after(
 
     An error that is not ours is a bug: it is tried again like any other, since a deploy may cure it.
     """
-    said = error.message if isinstance(error, ProcessorError) else f"unexpected {type(error).__name__}"
-    reason = error.reason if isinstance(error, ProcessorError) else "Bug"
+    reason, said = words(error)
     if isinstance(error, ReconnectNeeded):
         return Again(0, pause=RECONNECT_PAUSE, counts=False)  # due at once when the pause ends, or is ended
     if isinstance(error, Permanent):
@@ -67,3 +66,10 @@ def after(
         return Again(wait, pause=wait, counts=not isinstance(error, RateLimited))
     wait = min(backoff(attempts, jitter=jitter), policy.max_age - age)  # its last try comes when its time is over
     return Again(wait, pause=wait if isinstance(error, RateLimited) else None)
+
+
+def words(error: Exception) -> tuple[str, str]:
+    """What to call an error: a word, and a sentence that is safe to show. A bug's own message may hold anything."""
+    if isinstance(error, ProcessorError):
+        return error.reason, error.message
+    return "Bug", f"unexpected {type(error).__name__}"

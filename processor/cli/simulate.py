@@ -46,6 +46,7 @@ def simulate(
     """Run the provider simulator alone.
 
     It prints the sources that fit it, waits for the receiver, and plays a script: jobs change, webhooks go out.
+    docs/simulator.md tells what a script can say.
     """
     if config:
         read_settings(config, os.environ)  # nothing of it is used here, but a fault in it is told

@@ -148,6 +148,20 @@ def test_a_permanent_failure_is_dead_at_once_and_the_same_notification_revives_i
     assert place.told.delivered == ["jobs/1"]
 
 
+def test_a_notification_is_tried_for_its_time_and_an_old_one_takes_no_new_one_with_it(place: Workplace) -> None:
+    place.told.fetching = _raise(errors.Busy("503"))
+    old = place.tell(key="old")
+    eight_days_ago = int((time.time() - 8 * 86400) * 1000)
+    place.app.scripts.client.hset(f"jobwire:n:{old}", "at", str(eight_days_ago))
+    new = place.tell(key="new")
+    place.work()
+    assert place.dead() == []
+    place.app.scripts.client.hset(f"jobwire:n:{new}", "at", str(eight_days_ago))
+    place.app.scripts.client.zadd("jobwire:due:r:main", {"r:main|1": 0})
+    place.work()
+    assert place.dead() == [(old, "Busy"), (new, "Busy")]
+
+
 def test_a_bug_is_reported_tried_again_and_does_not_stop_the_worker(place: Workplace) -> None:
     place.told.fetching = lambda job: {}["bug"] if job == "1" else None  # type: ignore[index]  # a bug is the point
     place.tell("1")

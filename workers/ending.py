@@ -1,0 +1,66 @@
+"""How a lane that could not be finished ends: again later, or dead and visible."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from processor import observe
+from processor.errors import NotYet, Permanent, ProcessorError, RateLimited, ReconnectNeeded
+from processor.model import JSON
+from processor.options import RetryPolicy
+from processor.store import keys
+from processor.store.lanes import Claim
+from processor.wiring import App
+from workers import retry
+
+log = structlog.get_logger(__name__)
+
+
+def poisonous(app: App, claim: Claim, about: dict[str, JSON]) -> bool:
+    """Whether an item killed its workers: then it is dead now, before it kills another."""
+    if claim.lost <= retry.LOST:
+        return False
+    app.lanes.dead(claim, "Poison", f"{claim.lost} workers died or stalled with it")
+    log.error("dead", **about, reason="Poison")
+    return True
+
+
+def settle(
+    app: App, claim: Claim, error: Exception, *, policy: RetryPolicy, about: dict[str, JSON], began: float
+) -> None:
+    """End `claim` as `error` asks for. Raises Unavailable; the lane's lease ends it then."""
+    if not isinstance(error, ProcessorError):
+        log.exception("unexpected", **about)
+        observe.report(error)
+    verdict = retry.after(error, attempts=claim.attempts, age=_age(app, claim), policy=policy)
+    if isinstance(verdict, retry.Dead) and not claim.items and not isinstance(error, (Permanent, NotYet)):
+        verdict = retry.Again(retry.LONGEST)  # nobody waits for this look, so there is nothing to give up
+    reason, said = retry.words(error)
+    if isinstance(verdict, retry.Dead):
+        app.lanes.dead(claim, verdict.reason, verdict.detail)
+        log.error("dead", **about, reason=reason, detail=verdict.detail, ms=ms(began))
+        return
+    if isinstance(error, ReconnectNeeded):
+        app.journal.trouble(keys.source_of(claim.lane), said, 2 * retry.RECONNECT_PAUSE)
+    app.lanes.retry(
+        claim,
+        verdict.delay,
+        said,
+        counts=verdict.counts,
+        pause=verdict.pause or 0,
+        shared=isinstance(error, RateLimited),
+    )
+    log.warning("again later", **about, reason=reason, detail=said, seconds=round(verdict.delay, 1), ms=ms(began))
+
+
+def _age(app: App, claim: Claim) -> float:
+    """Seconds since the youngest of the items was due: an old one does not take a new one with it."""
+    since = [float(at) for item in claim.items if (at := item.detail.get("due") or item.detail.get("at"))]
+    return app.tools.clock().timestamp() - max(since) / 1000 if since else 0.0
+
+
+def ms(began: float) -> float:
+    """Milliseconds since `began`, a reading of the monotonic clock."""
+    return round((time.monotonic() - began) * 1000, 1)

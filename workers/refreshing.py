@@ -1,0 +1,108 @@
+"""One refresh lane in hand: look at the job, write down what was found, and set hands to telling it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import structlog
+
+from processor.errors import Unavailable
+from processor.model import JSON, document
+from processor.pipeline import refresh as pipeline
+from processor.pipeline.facts import Facts
+from processor.pipeline.route import route
+from processor.ports import Answer, Greets, Http
+from processor.queue import new_hand
+from processor.store import keys
+from processor.store.lanes import Claim, Found, Row
+from processor.wiring import CONFIRM, App
+from workers.ending import ms, poisonous, settle
+
+log = structlog.get_logger(__name__)
+
+
+def refresh(app: App, source: str, claim: Claim) -> None:
+    """Do what the lane's notifications ask for, and end the claim. Raises Unavailable; the lease ends it then."""
+    began, job_id = time.monotonic(), keys.job_of(claim.lane)
+    about: dict[str, JSON] = {
+        "source": source,
+        "job": job_id,
+        "notifications": [item.id for item in claim.items],
+        "attempt": claim.attempts + 1,
+    }
+    if poisonous(app, claim, about):
+        return
+    try:
+        if claim.items and claim.items[-1].detail["event"] == CONFIRM:
+            _confirm(app, source, claim)
+            log.info("confirmed", **about, ms=ms(began))
+            return
+        found = _look(app, source, job_id, claim)
+    except Unavailable:
+        raise
+    except Exception as e:  # noqa: BLE001  # whatever it was, it is settled: again later, or dead and visible
+        settle(app, claim, e, policy=app.settings.sources[source].retry, about=about, began=began)
+        return
+    _commit(app, claim, found, about, began)
+
+
+def _look(app: App, source: str, job_id: str, claim: Claim) -> pipeline.Refreshed:
+    http = _Counting(app.http)
+    try:
+        return pipeline.refresh(
+            app.providers[source],
+            http,
+            job_id=job_id,
+            facts=Facts.load(claim.facts),
+            hints=[pipeline.Hinted(str(i.detail["api"]), str(i.detail["claim"])) for i in claim.items],
+            clock=app.tools.clock,
+        )
+    finally:
+        app.lanes.charge(claim.resource, http.calls - 1)
+
+
+def _commit(app: App, claim: Claim, found: pipeline.Refreshed, about: dict[str, JSON], began: float) -> None:
+    verdicts = [(event, verdict) for event in found.events for verdict in route(event.cloudevent(), app.rules)]
+    for event, verdict in verdicts:
+        if verdict.doubtful:
+            log.warning("delivered in doubt", event_id=event.id, sink=verdict.sink, reason=verdict.reason)
+    written = Found(
+        source=about["source"],
+        job_id=about["job"],
+        facts=found.facts.dump(),
+        document=json.dumps(document(found.job)) if found.job else None,
+        ended=bool(found.job and found.job.state.ended),
+        events=found.events,
+        rows=[Row(verdict.sink, event) for event, verdict in verdicts if verdict.wanted],
+        poll=found.poll,
+    )
+    hand = new_hand()
+    hired = app.lanes.commit(claim, written, sinks=app.targets, hand=hand)
+    if hired is None:
+        log.warning("refreshed too late: another has the job", **about, ms=ms(began))
+        return
+    app.send([(app.targets[sink].name, hand) for sink in hired])
+    state = found.job.state if found.job else None
+    log.info("refreshed", **about, state=state, events=[e.id for e in found.events], note=found.note, ms=ms(began))
+
+
+def _confirm(app: App, source: str, claim: Claim) -> None:
+    """Send back the latest code: it is that of the registration that stands."""
+    provider = app.providers[source]
+    if isinstance(provider, Greets):
+        provider.confirm(str(claim.items[-1].detail["api"]), http=app.http)
+    app.registrations.end(source)
+    app.lanes.done(claim)
+
+
+class _Counting:
+    """Http that counts, so that every call is paid for."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self.calls = 0
+
+    def request(self, method: str, url: str, **arguments: JSON) -> Answer:
+        self.calls += 1
+        return self._http.request(method, url, **arguments)
