@@ -174,6 +174,15 @@ def test_the_script_that_is_shown_can_be_played() -> None:
     assert bentley["job"]["state"] == "failed"
 
 
+def test_the_measuring_command_works() -> None:
+    """Its smallest part; what it measures is no test."""
+    command = [sys.executable, "tests/benchmarks/run.py", "--quick", "--only", "receiving"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    assert "| jobwire, Hover |" in done.stdout
+    assert f"python {command[1]}" in (ROOT / "docs/performance.md").read_text()
+
+
 @pytest.mark.timeout(180)
 def test_every_further_command_of_the_readme_runs(tmp_path: Path) -> None:
     """In the order of a reader who has no account: simulate, up, and then the commands that look in."""

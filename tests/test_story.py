@@ -62,7 +62,7 @@ class Endpoint:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-def test_two_sources_and_four_sinks_within_a_second(tmp_path: Path) -> None:
+def test_two_sources_and_four_sinks_at_once(tmp_path: Path) -> None:
     endpoint = Endpoint()
     more = f"""
 [sinks.screen]
@@ -92,7 +92,7 @@ events = ["*.failed", "cost_estimate.*"]
         took = time.monotonic() - began
         with redis.Redis(unix_socket_path=str(it.embedded.socket), decode_responses=True) as client:
             stream: Any = wait_for(lambda: len(rows := client.xrange("events")) == 12 and rows)
-        assert took < 1.0 if not os.environ.get("CI") else took < 5.0  # CI's machine may be busy with something else
+        assert took < 5.0  # mostly some 0.1 s; the machine may be busy with something else
     assert subjects(it)[6:] == unordered(
         ("model.failed", "jobs/15084303/models/15081686"),
         ("model.succeeded", "jobs/15084303/models/15081683"),
@@ -178,12 +178,13 @@ def test_the_embedded_server_is_started_again_when_it_dies(jobwire: Running) -> 
     hover = jobwire.simulated.by_name["hover"]
     notify(hover, hover_job(jobwire, 6))
     wait_for(lambda: len(jobwire.events()) == 3)
-    before = jobwire.server
+    before, workers = jobwire.server, jobwire.pids("workers worker")
     os.kill(before, signal.SIGKILL)
     job = hover_job(jobwire, 7)
     wait_for(lambda: any(s.status == 202 for s in notify(hover, job)))
     wait_for(lambda: len({e["id"] for e in jobwire.events()}) == 6, 40)
     assert jobwire.server != before
+    assert jobwire.pids("workers worker") == workers, "the worker did not reconnect, it was started again"
 
 
 def test_whatever_dies_is_started_again(jobwire: Running) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import structlog
 from processor.errors import Unavailable
 from processor.queue import SPELL
 from processor.store.lanes import Claim, Resource
-from processor.wiring import App, from_environment
+from processor.wiring import App
 from workers.delivering import deliver
 from workers.refreshing import refresh
 
@@ -34,15 +33,6 @@ class Shift:
     _claims: dict[str, tuple[Claim, float]] = field(default_factory=dict)
     _hands: set[tuple[str, str]] = field(default_factory=set)
     _dozing: set[str] = field(default_factory=set)
-
-    @classmethod
-    def from_environment(cls) -> Shift:
-        """A shift for a process of its own, with its keeper running."""
-        from workers.keeper import Keeper  # the keeper looks after shifts, so it is above them
-
-        shift = cls(from_environment(os.environ))
-        Keeper(shift).start()
-        return shift
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 

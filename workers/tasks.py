@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
 from functools import cache
 
+from processor.wiring import from_environment
+from workers.keeper import Keeper
 from workers.shift import Shift
 
 SHIFT: ContextVar[Shift | None] = ContextVar("jobwire_shift", default=None)
@@ -27,4 +30,6 @@ def _shift() -> Shift:
 @cache
 def _own_shift() -> Shift:
     """RQ's own worker runs our tasks too: then this process's configuration comes from its environment."""
-    return Shift.from_environment()
+    shift = Shift(from_environment(os.environ))
+    Keeper(shift).start()
+    return shift
