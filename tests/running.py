@@ -99,9 +99,9 @@ def wait_for(what: Callable[[], Any], seconds: float = 30.0, why: str = "") -> A
     return found
 
 
-def start(folder: Path, port: int, environ: dict[str, str]) -> subprocess.Popen[bytes]:
-    """`jobwire up` with the configuration in `folder`."""
-    command = [sys.executable, "-m", "processor.cli", "up", "--config", str(folder / "jobwire.toml")]
+def start(folder: Path, port: int, environ: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+    """`jobwire up` with the configuration in `folder`, and further arguments."""
+    command = [sys.executable, "-m", "processor.cli", "up", "--config", str(folder / "jobwire.toml"), *arguments]
     with (folder / "up.log").open("ab") as log:
         return subprocess.Popen(
             [*command, "--data-dir", str(folder / "data"), "--port", str(port)], stdout=log, stderr=log, env=environ
@@ -109,15 +109,18 @@ def start(folder: Path, port: int, environ: dict[str, str]) -> subprocess.Popen[
 
 
 @contextmanager
-def running(folder: Path, more: str = "") -> Iterator[Running]:
-    """A jobwire that is ready; `more` is further configuration. Everything it started is gone afterwards."""
+def running(folder: Path, more: str = "", *arguments: str) -> Iterator[Running]:
+    """A jobwire that is ready; `more` is further configuration, `arguments` are for `up`.
+
+    Everything it started is gone afterwards.
+    """
     port = free_port()
     simulated = Simulated(f"http://127.0.0.1:{port}", limited=False)
     served: Served = simulated.serve("127.0.0.1", 0)
     sink = f'[sinks.disk]\ntype = "file"\npath = "{folder / "events.jsonl"}"\n'
     (folder / "jobwire.toml").write_text(f"{simulated.configuration(served.url)}\n{sink}\n{more}")
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("JOBWIRE", "REDIS"))}
-    it = Running(folder, port, simulated, start(folder, port, environ), environ)
+    it = Running(folder, port, simulated, start(folder, port, environ, *arguments), environ)
     try:
         wait_for(lambda: ready(it.url), 60, "it did not become ready; see up.log")
         yield it

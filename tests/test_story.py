@@ -157,6 +157,20 @@ def test_a_worker_killed_in_the_middle_of_a_hundred_refreshes_loses_nothing(jobw
         assert first == ["model.failed", "model.succeeded", "job.succeeded"]
 
 
+def test_three_workers_exchange_a_refresh_token_once(tmp_path: Path) -> None:
+    """Hover's refresh token is spent by its exchange: a second refresher would lose the connection for good."""
+    with running(tmp_path, "", "--workers", "3") as it:
+        hover: Any = it.simulated.by_name["hover"]
+        wait_for(lambda: len(it.pids("workers worker")) == 3)
+        for turn in (1, 2):
+            jobs = [hover_job(it, turn * 1000 + n) for n in range(30)]
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda job: notify(hover, job), jobs))
+            wait_for(lambda turn=turn: len({e["id"] for e in it.events()}) == turn * 90)
+            assert hover.stage.counts["token"] == turn
+            hover.expire_tokens()
+
+
 def test_what_was_accepted_survives_a_kill_of_everything(tmp_path: Path) -> None:
     with running(tmp_path) as it:
         hover = it.simulated.by_name["hover"]
