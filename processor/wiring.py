@@ -69,7 +69,9 @@ class App:
     @cached_property
     def lanes(self) -> Lanes:
         retention = self.settings.retention
-        return Lanes(self.scripts, keep=retention.events, dedup=retention.dedup)
+        policies = [s.retry for s in self.settings.sources.values()] + [s.retry for s in self.settings.sinks.values()]
+        keep = retention.events + max(policy.max_age for policy in policies)  # nothing goes while it is still tried
+        return Lanes(self.scripts, keep=keep, dedup=retention.dedup)
 
     @cached_property
     def journal(self) -> Journal:

@@ -151,6 +151,8 @@ class Lanes:
                 "dedup": self._dedup,
                 "keep": self._keep,
                 "cap": resource.cap,
+                "budget": resource.gate,
+                "windows": resource.windows,
                 "hand": hand,
                 "lease": HAND_LEASE * 1000,
             },
@@ -160,7 +162,7 @@ class Lanes:
 
     def revive(self, lane: str, item: str) -> bool:
         """Put a dead item back at the end of its lane. False when it is not dead."""
-        return bool(self._run("revive", {"R": lane.partition("|")[0], "L": lane, "item": item}))
+        return bool(self._run("revive", {"R": lane.partition("|")[0], "L": lane, "item": item, "keep": self._keep}))
 
     # --- in hand ---------------------------------------------------------------------------------------------------
 
@@ -265,7 +267,11 @@ class Lanes:
         """Whatever is due, has an expired lease or is to be polled: (resource name, hand) of each task to be sent."""
         flat = self._run(
             "tick",
-            {"resources": [[r.name, r.cap, r.gate] for r in resources], "hand": hand, "lease": HAND_LEASE * 1000},
+            {
+                "resources": [[r.name, r.cap, r.gate, r.windows] for r in resources],
+                "hand": hand,
+                "lease": HAND_LEASE * 1000,
+            },
         )
         pairs = zip(flat[::2], flat[1::2], strict=True)
         return [(name, f"{hand}:{name}:{i}") for name, n in pairs for i in range(1, n + 1)]

@@ -286,6 +286,31 @@ def test_the_tick_finds_due_lanes_expired_leases_and_jobs_to_be_looked_at(lanes:
     assert len(lanes.tick([SOURCE], hand="poll")) == 1
 
 
+def test_while_the_budget_is_used_up_one_task_waits_for_it(lanes: Clocked) -> None:
+    source = Resource("r:x", 8, windows([(1, 10)]))
+    lanes.tell(key="a", resource=source)
+    lanes.find(lanes.take(source))
+    lanes.leave(source, "hand-a:1", final=True)
+    assert [lanes.tell(str(n), key=str(n), resource=source)[1] for n in range(3)] == [True, False, False]
+    lanes.wait(6)  # the task was lost
+    assert len(lanes.tick([source], hand="t")) == 1
+    lanes.wait(6)
+    assert len(lanes.tick([source], hand="u")) == 3
+
+
+def test_no_key_of_a_notification_or_delivery_is_without_an_end(lanes: Clocked, redis_client: redis.Redis) -> None:
+    lanes.tell(key="a")
+    lanes.dead(lanes.take(), "NotYet", "unknown")
+    lanes.tell(key="b")
+    lanes.wait(1)
+    lanes.find(lanes.take(), "evt_1")
+    lanes.done(lanes.take(SINK))
+    assert lanes.tell(key="a")[0] == "revived"
+    endless = {k for k in redis_client.keys("jobwire:*") if redis_client.ttl(k) == -1}
+    waiting = ("jobwire:q:", "jobwire:lane:", "jobwire:due:", "jobwire:run:", "jobwire:poll:")
+    assert {k for k in endless if not k.startswith(waiting)} <= {"jobwire:cnt", "jobwire:journal"}
+
+
 def test_who_leaves_notices_what_came_in_between(lanes: Clocked) -> None:
     lanes.tell(key="a")
     lanes.find(lanes.take())

@@ -1,5 +1,5 @@
 -- ACCEPT: store notifications and arm their lanes, all or none. A = {R, hints = {{seen, id, L, event, api, claim}},
--- dedup, keep (s), cap, hand, lease}. Returns {hired, outcome, id, outcome, id, ...}; outcome is new|duplicate|revived;
+-- dedup, keep (s), cap, budget, windows, hand, lease}. Returns {hired, outcome, id, outcome, id, ...}; outcome is new|duplicate|revived;
 -- hired is how many hands were taken, named hand .. ':' .. i, at most one for each that is not a duplicate.
 local out = {0}
 local fresh, counts = 0, {}
@@ -26,5 +26,6 @@ for _, h in ipairs(A.hints) do
   counts[out[#out - 1]] = (counts[out[#out - 1]] or 0) + 1
 end
 for outcome, n in pairs(counts) do count('notifications:' .. A.R .. ':' .. outcome, n) end
-while out[1] < fresh and hire(A.R, A.cap, A.hand .. ':' .. (out[1] + 1), A.lease) == 1 do out[1] = out[1] + 1 end
+local most = room(A.budget, A.cap)
+while out[1] < fresh and hire(A.R, most, A.hand .. ':' .. (out[1] + 1), A.lease) == 1 do out[1] = out[1] + 1 end
 return out

@@ -67,6 +67,7 @@ end
 local function note(R, item, state, detail, ttl)
   if R:sub(1, 2) == 'r:' then
     c('HSET', P .. 'n:' .. item, 'state', state, 'ended', t, 'detail', detail.detail or '', 'att', detail.attempts or 0)
+    c('EXPIRE', P .. 'n:' .. item, ttl)
   else
     detail.state, detail.at = state, t
     c('HSET', P .. 'dl:' .. item, R, cjson.encode(detail))
@@ -111,6 +112,9 @@ local function pause(gate, ms)
   c('HSET', P .. 'gate:' .. gate, 'pause', math.max(old, t + ms))
   c('EXPIRE', P .. 'gate:' .. gate, DAY)
 end
+
+-- A task that finds its budget used up can only wait for it, and one is enough for that.
+local function room(budget, cap) return wait_for_budget(budget, 1) > 0 and math.min(cap, 1) or cap end
 
 local function paused(R, budget)
   local ends = tonumber(c('HGET', P .. 'gate:' .. R, 'pause') or 0)
