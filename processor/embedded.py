@@ -25,6 +25,7 @@ from processor.errors import Unavailable, Usage
 LONGEST_SOCKET = 100  # bytes; the system's limit is a little above
 START_SECONDS = 30.0  # a long append-only file takes a while to load
 STOP_SECONDS = 15.0
+GOING_SECONDS = 1.0
 
 
 @dataclass
@@ -62,7 +63,8 @@ class EmbeddedServer:
         if not self.ours:
             self._await("another jobwire looks after this directory, but its server does not answer")
             return
-        self._start()
+        if not self._runs():
+            self._start()
         self._await(f"the embedded server did not start; see {self.data_dir / 'valkey.log'}")
 
     def answers(self) -> bool:
@@ -76,27 +78,29 @@ class EmbeddedServer:
     def stop(self) -> None:
         """Stop the server if this process looks after it. What was acknowledged is on disk already."""
         if not self.ours:
-            self._reap()
             return
         try:
             with connect(self.url, patient=False) as client:
                 info: Any = client.info("server")
-            pid = int(info["process_id"])
-            os.kill(pid, signal.SIGTERM)
-            _wait_for_end(pid, self._process)
+            os.kill(int(info["process_id"]), signal.SIGTERM)
+            self._await_end()
         except (redis.RedisError, ProcessLookupError):
             pass  # it is gone already
         if self.socket.parent != self.data_dir:
             shutil.rmtree(self.socket.parent, ignore_errors=True)
         self._release()
 
-    def _reap(self) -> None:
-        """Take note of the end of a server that we started and that somebody else ended."""
-        if self._process:
-            self._process.poll()
+    def _runs(self) -> bool:
+        """Whether the server that we started is there, if only loading; one that was killed takes a moment to go."""
+        if self._process is None:
+            return False
+        try:
+            self._process.wait(GOING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
 
     def _start(self) -> None:
-        self._reap()
         self._process = subprocess.Popen(  # noqa: S603  # our own binary, our own arguments
             [
                 str(get_binary_path()),
@@ -116,6 +120,16 @@ class EmbeddedServer:
             if time.monotonic() > deadline or (self._process and self._process.poll() is not None):
                 raise Unavailable(complaint)
             time.sleep(0.01)
+
+    def _await_end(self) -> None:
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.answers() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if self._process:
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
 
     def _take_lock(self) -> None:
         if self.ours:
@@ -153,16 +167,3 @@ def socket_path(data_dir: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise Usage(f"{folder} is not private to this user; remove it or choose a shorter --data-dir")
     return folder / "valkey.sock"
-
-
-def _wait_for_end(pid: int, child: subprocess.Popen[bytes] | None) -> None:
-    if child and child.pid == pid:
-        try:
-            child.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-        return
-    deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline:
-        os.kill(pid, 0)
-        time.sleep(0.02)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,14 +58,26 @@ def test_a_second_start_uses_the_server_of_the_first_and_leaves_it_running(tmp_p
         assert first.answers()
 
 
+OWNER = """
+import sys, time
+from pathlib import Path
+from processor.embedded import EmbeddedServer
+EmbeddedServer(Path(sys.argv[1])).ensure()
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
 def test_a_server_that_survived_its_owner_is_adopted(tmp_path: Path) -> None:
-    with server(tmp_path) as first:
-        before = pid(first)
-        first._release()  # what the system does when the owner is killed
-        with server(tmp_path) as second:
-            assert second.ours
-            assert pid(second) == before
-        assert not second.answers()
+    with subprocess.Popen([sys.executable, "-c", OWNER, tmp_path], stdout=subprocess.PIPE) as owner:
+        assert owner.stdout
+        assert owner.stdout.readline() == b"up\n"
+        before = pid(EmbeddedServer(tmp_path))
+        owner.kill()
+    with server(tmp_path) as heir:
+        assert heir.ours
+        assert pid(heir) == before
+    assert not heir.answers()
 
 
 def test_a_path_that_is_too_long_for_a_socket_gets_a_private_short_one(tmp_path: Path) -> None:
