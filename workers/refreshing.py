@@ -8,7 +8,7 @@ import time
 import structlog
 
 from processor.errors import Unavailable
-from processor.model import JSON, document
+from processor.model import JSON
 from processor.pipeline import refresh as pipeline
 from processor.pipeline.facts import Facts
 from processor.pipeline.route import route
@@ -71,7 +71,7 @@ def _commit(app: App, claim: Claim, found: pipeline.Refreshed, about: dict[str, 
         source=about["source"],
         job_id=about["job"],
         facts=found.facts.dump(),
-        document=json.dumps(document(found.job)) if found.job else None,
+        document=None if found.body is None else json.dumps(found.body),
         ended=bool(found.job and found.job.state.ended),
         events=found.events,
         rows=[Row(verdict.sink, event) for event, verdict in verdicts if verdict.wanted],

@@ -77,11 +77,10 @@ def _unfinished(journal: Journal, resources: Sequence[str], kind: str, *, dead: 
 
 
 def _row(lane: str, item: str, state: str, attempts: int, next_at: float | None, error: str | None) -> dict[str, JSON]:
-    resource, _, job = lane.partition("|")
     return {
         "item": item,
-        "of": resource[2:],
-        "job_id": keys.job_of("|" + job.rpartition("/")[2]),
+        "of": lane.partition("|")[0][2:],
+        "job_id": keys.job_of(lane),
         "state": state,
         "attempts": attempts,
         "next_at": timestamp(datetime.fromtimestamp(next_at, UTC)) if next_at else None,

@@ -37,9 +37,12 @@ _JOB_ENDS = {
 _MODEL_ENDS = {ModelState.SUCCEEDED: EventType.MODEL_SUCCEEDED, ModelState.FAILED: EventType.MODEL_FAILED}
 
 
-def diff(facts: Facts, job: Job, *, fetched_at: datetime) -> tuple[Facts, tuple[Event, ...]]:
-    """What changed between what we knew and `job`: the facts from now on, and the events, the job's own end last."""
-    writer = _Writer(job, fetched_at, document(job))
+def diff(facts: Facts, job: Job, *, fetched_at: datetime, body: JSON | None = None) -> tuple[Facts, tuple[Event, ...]]:
+    """What changed between what we knew and `job`: the facts from now on, and the events, the job's own end last.
+
+    `body` is the job's document, for whoever has made it already.
+    """
+    writer = _Writer(job, fetched_at, document(job) if body is None else body)
     standing, job_events = _job(facts.job, job, writer)
     models, model_events = _models(facts.models, job, writer)
     estimates, estimate_events = _estimate(facts.estimates, job, writer)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from processor.errors import Unreadable
-from processor.model import Event, Job
+from processor.model import JSON, Event, Job, document
 from processor.pipeline.diff import diff
 from processor.pipeline.facts import Facts
 from processor.ports import Clock, Http, Provider
@@ -29,10 +29,12 @@ class Hinted:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What one look found. `job` is None when the document was older than what we knew and was refused."""
+    """What one look found. `job` and its `body`, the document for people, are None when the provider's answer was
+    older than what we knew and was refused."""
 
     facts: Facts
     job: Job | None
+    body: JSON | None
     events: tuple[Event, ...]
     poll: float | None
     note: str
@@ -54,10 +56,13 @@ def decide(facts: Facts, job: Job, *, api: str, hints: Sequence[Hinted], now: da
     facts = facts.but(api=api, claims=tuple(dict.fromkeys([*facts.claims, *(h.claim for h in hints if h.claim)])))
     if _older(facts, job) and facts.refused < len(REFUSALS):
         wait = REFUSALS[facts.refused]
-        return Refreshed(facts.but(refused=facts.refused + 1), None, (), wait, "older than what we knew: look again")
-    facts, events = diff(facts.but(refused=0), job, fetched_at=now)
+        return Refreshed(
+            facts.but(refused=facts.refused + 1), None, None, (), wait, "older than what we knew: look again"
+        )
+    body = document(job)
+    facts, events = diff(facts.but(refused=0), job, fetched_at=now, body=body)
     facts, poll = _look_again(facts, job, now.timestamp())
-    return Refreshed(facts, job, events, poll, "looking again for an announced end" if poll else "")
+    return Refreshed(facts, job, body, events, poll, "looking again for an announced end" if poll else "")
 
 
 def _older(facts: Facts, job: Job) -> bool:

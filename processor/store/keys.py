@@ -39,8 +39,8 @@ def source_of(lane: str) -> str:
 
 
 def job_of(lane: str) -> str:
-    """The job id of a refresh lane, unquoted."""
-    return unquote(lane.partition("|")[2])
+    """The job id of a lane of either kind, unquoted."""
+    return unquote(lane.partition("|")[2].rpartition("/")[2])
 
 
 def key(kind: str, name: str = "") -> str:

@@ -346,6 +346,6 @@ def test_without_its_replicas_a_notification_is_not_taken(redis_client: redis.Re
 @given(st.text(min_size=1))
 def test_no_job_id_can_leave_its_key(job_id: str) -> None:
     lane = keys.refresh_lane("h", job_id)
-    assert keys.job_of(lane) == job_id
+    assert keys.job_of(lane) == keys.job_of(keys.delivery_lane("a", "h", job_id)) == job_id
     assert lane.count("|") == 1
     assert not set(lane.partition("|")[2]) & set("|/: ")

@@ -175,8 +175,7 @@ class World:
 
     @staticmethod
     def place(claim: Claim) -> tuple[str, str]:
-        sink, _, rest = claim.lane.removeprefix("d:").partition("|")
-        return sink, keys.job_of("|" + rest.partition("/")[2])
+        return claim.lane.partition("|")[0].removeprefix("d:"), keys.job_of(claim.lane)
 
     # --- what must hold ----------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 -- ACCEPT: store notifications and arm their lanes, all or none. A = {R, hints = {{seen, id, L, event, api, claim}},
--- dedup, keep (s), cap, budget, windows, hand, lease}. Returns {hired, outcome, id, outcome, id, ...}; outcome is new|duplicate|revived;
--- hired is how many hands were taken, named hand .. ':' .. i, at most one for each that is not a duplicate.
+-- dedup, keep (s), cap, budget, windows, hand, lease}. Returns {hired, outcome, id, outcome, id, ...}; outcome is new,
+-- duplicate or revived; hired is how many hands were taken, named hand .. ':' .. i, at most one for each that is no
+-- duplicate.
 local out = {0}
 local fresh, counts = 0, {}
 for _, h in ipairs(A.hints) do

@@ -1,5 +1,5 @@
--- CLAIM: take one lane of R. A = {R, budget, cap, batch (0 = all), lease (ms), windows}. Returns {wait} when there is nothing to
--- do (wait in ms until the budget allows what is due, else -1), or
+-- CLAIM: take one lane of R. A = {R, budget, cap, batch (0 = all), lease (ms), windows}. Returns {wait} when there is
+-- nothing to do (wait in ms until the budget allows what is due, else -1), or
 -- {0, L, fence, att, lost, err, facts, item, detail, body, item, detail, body, ...}.
 -- detail is JSON: for refreshing the notification, for delivering how the row stands; body is the event's document.
 local R = A.R

@@ -1,4 +1,5 @@
--- REVIVE: a dead item gets its place at the end of its lane again. A = {R, L, item, keep}. Returns 1, or 0 when it is not dead.
+-- REVIVE: a dead item gets its place at the end of its lane again. A = {R, L, item, keep}.
+-- Returns 1, or 0 when it is not dead.
 local id = A.L .. ' ' .. A.item
 if c('HDEL', P .. 'dead', id) == 0 then return 0 end
 c('ZREM', P .. 'deadz', id)

@@ -1,6 +1,6 @@
--- TICK: which R have something to do and room for more tasks? A = {resources = {{R, cap, budget, windows}}, hand, lease}. Takes
--- the hands, at most one for each lane in hand or due, and returns {R, how many, R, how many, ...}; the names of the
--- hands are hand .. ':' .. R .. ':' .. i.
+-- TICK: which R have something to do and room for more tasks? A = {resources = {{R, cap, budget, windows}}, hand,
+-- lease}. Takes the hands, at most one for each lane in hand or due, and returns {R, how many, R, how many, ...}; the
+-- names of the hands are hand .. ':' .. R .. ':' .. i.
 local out = {}
 for _, r in ipairs(A.resources) do
   local R, cap = r[1], r[2]
