@@ -13,6 +13,7 @@ from typing import Any
 import jmespath
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from processor.hours import Daily, Hours
 from processor.model import Secret
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -85,6 +86,22 @@ class RateField(fields.Field[Rate]):
             raise ValidationError(str(e)) from None
 
 
+class DailyField(fields.Field[Daily]):
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Daily:
+        try:
+            return Daily.parse(str(value))
+        except ValueError as e:
+            raise ValidationError(str(e)) from None
+
+
+class HoursField(fields.Field[Hours]):
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Hours:
+        try:
+            return Hours.parse(str(value))
+        except ValueError as e:
+            raise ValidationError(str(e)) from None
+
+
 class SecretField(fields.Field[Secret]):
     """A text that must not be seen. The empty text is a fault: it is what an unset variable looks like."""
 
@@ -150,3 +167,12 @@ class SinkOptions(Schema):
     retry = fields.Nested(RetryOptions, load_default=dict)
     rate = RateField(load_default=None)
     omit = fields.List(fields.String(), load_default=list)
+
+
+class PeopleOptions(SinkOptions):
+    """The keys of every sink that people read; such a sink `Gathers`."""
+
+    group = Duration(load_default=None)
+    storm_limit = RateField(load_default=None)
+    digest = DailyField(load_default=None)
+    quiet_hours = HoursField(load_default=None)

@@ -8,10 +8,11 @@ with isinstance.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from processor.errors import Unreadable
@@ -82,6 +83,18 @@ class TokenStore(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """A little that a sink wants to know again, shared by all processes. Both raise Unavailable."""
+
+    def recall(self, sink: str, key: str) -> str | None:
+        """What was remembered last, None when nothing is (any more)."""
+        ...
+
+    def remember(self, sink: str, key: str, value: str, *, seconds: float) -> None:
+        """Keep `value` for so long."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """The few things a plugin may use."""
@@ -89,7 +102,9 @@ class Tools:
     http: Http
     tokens: TokenStore
     clock: Clock
+    memory: Memory
     redis_url: str | None = None  # our own Redis, for the sinks that write to it
+    public_url: str | None = None  # where people reach this jobwire; None: messages have no links to it
 
 
 class Provider(Protocol):
@@ -163,6 +178,38 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go of connections. Closing twice is fine."""
+        ...
+
+
+class Occasion(StrEnum):
+    """Why several events come in one message."""
+
+    GROUP = "group"  # all of one job, within `group` or the quiet hours
+    DIGEST = "digest"  # everything of a day
+    STORM = "storm"  # what went beyond `storm_limit`
+
+
+@runtime_checkable
+class Gathers(Protocol):
+    """A sink that people read: it can tell several events in one message. Its options are a `PeopleOptions`."""
+
+    def deliver_together(self, events: Sequence[Mapping[str, JSON]], occasion: Occasion) -> str | None:
+        """Hand over the events, oldest first, as one message. Returns and raises as `Sink.deliver` does.
+
+        A repeat has the same events in the same order.
+        """
+        ...
+
+
+@runtime_checkable
+class CanBeTried(Protocol):
+    """A sink whose far end can be asked whether it would take events, without giving it one."""
+
+    def try_out(self) -> str:
+        """A few words about what is there: "channel #ops as jobwire". Leaves nothing behind that anybody would see.
+
+        Raises a ProcessorError that says what is wrong, and what to change, in one line.
+        """
         ...
 
 

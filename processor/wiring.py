@@ -25,6 +25,7 @@ from processor.store import keys
 from processor.store.batches import Batches
 from processor.store.journal import Journal
 from processor.store.lanes import Accepted, Hint, Lanes, Resource, windows
+from processor.store.memory import RedisMemory
 from processor.store.registrations import Registrations
 from processor.store.scripts import Scripts
 from processor.store.tokens import RedisTokens
@@ -88,7 +89,14 @@ class App:
     @cached_property
     def tools(self) -> Tools:
         tokens = RedisTokens(self.scripts.client, wait_replicas=self.settings.redis.wait_replicas)
-        return Tools(http=self.http, tokens=tokens, clock=now, redis_url=self.redis_url)
+        return Tools(
+            http=self.http,
+            tokens=tokens,
+            clock=now,
+            memory=RedisMemory(self.scripts.client),
+            redis_url=self.redis_url,
+            public_url=self.settings.server.public_url,
+        )
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:

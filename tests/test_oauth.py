@@ -12,8 +12,8 @@ import pytest
 from processor.errors import Busy, RateLimited, ReconnectNeeded, Retryable, Unavailable, Unreachable, Unreadable
 from processor.model import JSON, Secret
 from processor.oauth import ClientCredentials, OAuth, RotatingRefreshToken
-from processor.ports import Answer, StoredToken, Tools
-from processor.testing.fakes import FakeHttp, MemoryTokenStore, Scripted, Sent, StandingClock, answer
+from processor.ports import Answer, StoredToken
+from processor.testing.fakes import FakeHttp, MemoryTokenStore, Scripted, Sent, StandingClock, answer, some_tools
 
 URL = "https://idp.test/oauth/token"
 ROTATING = RotatingRefreshToken("client", Secret("app-secret"), Secret("refresh-0"))
@@ -40,7 +40,7 @@ class World:
         always: Scripted | None = None,
     ) -> tuple[OAuth, FakeHttp]:
         http = FakeHttp(*script, always=always)
-        return OAuth("hover-main", URL, grant, Tools(http, self.store, self.clock)), http
+        return OAuth("hover-main", URL, grant, some_tools(http=http, tokens=self.store, clock=self.clock)), http
 
     @property
     def stored(self) -> StoredToken:

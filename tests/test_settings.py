@@ -203,8 +203,6 @@ def test_all_faults_come_at_once_each_with_file_key_and_reason(config, file):
         ("[sinks.a]\ntype = 'mail'\nto = []\nform = 'x'", "sinks.a.form", "is not a key here; did you mean 'from'?"),
         ("[sinks.a]\ntype = 'mail'\nto = []\npassword = ''", "sinks.a.password", "must be a text that is not empty"),
         ("[sinks.a]\ntype = 'mail'\nto = [1]", "sinks.a.to[0]", "must be a text"),
-        ("[sinks.a]\ntype = 'slack'", "sinks.a.type", "'slack' is not in this version yet"),
-        ("[sinks.a]\ntype = 'console'\ngroup = '30s'", "sinks.a.group", "is not in this version yet"),
     ],
 )
 def test_a_fault_names_the_key_and_says_what_to_change(faults, text, key, reason):

@@ -15,6 +15,7 @@ from processor.errors import ConfigError, Fault
 from processor.model import EventType, Secret
 from processor.options import RetryPolicy, SinkOptions, SourceOptions
 from processor.paths import wrong_step
+from processor.pipeline.gather import Manner
 from processor.settings.faults import faults_of, nearest, unknown
 from processor.settings.sections import DAY, REDIS_URL_FAULT, SECTIONS, is_redis_url
 from processor.settings.shapes import (
@@ -34,9 +35,6 @@ ENVIRONMENT = "environment"
 SOURCE_MAX_AGE = 7 * DAY
 SINK_MAX_AGE = DAY
 
-_NOT_YET = "is not in this version yet"
-_NOT_YET_KEYS = frozenset({"group", "storm_limit", "digest", "quiet_hours"})
-_NOT_YET_SINKS = frozenset({"slack", "email", "rq", "amqp", "kafka", "nats", "sqs", "apprise"})
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}")  # . and .. would not survive in an address
 _REFERENCE = re.compile(r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\})?")
 
@@ -149,7 +147,7 @@ class Reading:
         try:
             return options_of(name)
         except LookupError as e:
-            self.fault(key, f"{name!r} {_NOT_YET}" if name in _NOT_YET_SINKS else str(e))
+            self.fault(key, str(e))
             return None
 
     def source(self, name: str, table: dict[str, Any]) -> SourceSettings | None:
@@ -179,8 +177,6 @@ class Reading:
 
     def sink(self, name: str, table: dict[str, Any], sources: Collection[str]) -> SinkSettings | None:
         key = f"sinks.{name}"
-        for early in sorted(table.keys() & _NOT_YET_KEYS):
-            self.fault(f"{key}.{early}", _NOT_YET)
         for where, glob in _texts(table.get("events"), f"{key}.events"):
             if not any(fnmatchcase(kind, glob) for kind in EventType):
                 self.fault(where, f"{glob!r} matches no event type{nearest(glob, EventType)}")
@@ -204,6 +200,7 @@ class Reading:
             retry=_retry(options.pop("retry"), SINK_MAX_AGE),
             rate=options["rate"],
             omit=tuple(options["omit"]),
+            manner=_manner(options),
         )
 
 
@@ -212,6 +209,17 @@ def _texts(values: Any, key: str) -> Iterator[tuple[str, str]]:
     for i, value in enumerate(values if isinstance(values, list) else []):
         if isinstance(value, str):
             yield f"{key}[{i}]", value
+
+
+def _manner(options: Mapping[str, Any]) -> Manner:
+    """How a sink for people is told; a sink that systems read has none of these keys."""
+    storm = options.get("storm_limit")
+    return Manner(
+        group=options.get("group") or None,
+        storm_limit=(storm.count, storm.seconds) if storm else None,
+        digest=options.get("digest"),
+        quiet_hours=options.get("quiet_hours"),
+    )
 
 
 def _retry(said: Mapping[str, Any], max_age: float) -> RetryPolicy:

@@ -9,6 +9,7 @@ from typing import Any
 from processor.errors import Fault
 from processor.model import Secret
 from processor.options import Rate, RetryPolicy
+from processor.pipeline.gather import Manner
 
 # --- what comes out --------------------------------------------------------------------------------------------------
 
@@ -87,6 +88,7 @@ class SinkSettings:
     retry: RetryPolicy
     rate: Rate | None
     omit: tuple[str, ...]
+    manner: Manner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,16 @@ def delivery_lane(sink: str, source: str, job_id: str) -> str:
     return f"{delivering(sink)}|{job_key(source, job_id)}"
 
 
+def everything_lane(sink: str) -> str:
+    """The lane of what a sink is told together, whatever job it is about."""
+    return f"{delivering(sink)}|*"
+
+
+def memory_key(sink: str, name: str) -> str:
+    """What a sink remembers under a name."""
+    return key("mem", f"{sink}/{quote(name, safe='')}")
+
+
 def source_of(lane: str) -> str:
     """The source of a refresh lane."""
     return lane.partition("|")[0].removeprefix("r:")

@@ -6,11 +6,12 @@ import json as jsonlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from processor.model import JSON
-from processor.ports import Answer, StoredToken
+from processor.ports import Answer, StoredToken, Tools
 
 
 def answer(status: int = 200, json: JSON = None, *, body: bytes | None = None, **headers: str) -> Answer:
@@ -111,3 +112,22 @@ class StandingClock:
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+class ShortMemory:
+    """A ports.Memory that forgets nothing while the test lasts."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], str] = {}
+
+    def recall(self, sink: str, key: str) -> str | None:
+        return self.known.get((sink, key))
+
+    def remember(self, sink: str, key: str, value: str, *, seconds: float) -> None:
+        self.known[sink, key] = value
+
+
+def some_tools(**changes: Any) -> Tools:
+    """What a plugin may use, all of it faked unless said otherwise."""
+    fakes = Tools(http=FakeHttp(), tokens=MemoryTokenStore(), clock=StandingClock(), memory=ShortMemory())
+    return replace(fakes, **changes)

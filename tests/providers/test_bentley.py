@@ -19,13 +19,13 @@ from marshmallow import ValidationError
 from processor.errors import Busy, Forbidden, Malformed, NotYet, RateLimited, Refused, Rejected, Unreadable, Unverified
 from processor.model import Ignored, Message, ModelState, Notification, Request, State
 from processor.options import Rate
-from processor.ports import AnswersOptions, Http, Tools
+from processor.ports import AnswersOptions, Http
 from processor.providers import bentley
 from processor.providers.bentley import Bentley
 from processor.providers.bentley.families import FAMILIES
 from processor.providers.bentley.signature import sign
 from processor.providers.bentley.states import is_known, job_state
-from processor.testing.fakes import FakeHttp, MemoryTokenStore, StandingClock, answer
+from processor.testing.fakes import FakeHttp, StandingClock, answer, some_tools
 from processor.testing.provider import ProviderContract
 
 DATA = Path(__file__).parents[1] / "data" / "bentley"
@@ -48,7 +48,7 @@ def load(name: str) -> dict[str, Any]:
 
 
 def make(http: Http | None = None, **options: Any) -> Bentley:
-    tools = Tools(http or FakeHttp(), MemoryTokenStore(), StandingClock(NOW))
+    tools = some_tools(http=http or FakeHttp(), clock=StandingClock(NOW))
     return Bentley.from_config("itwin", Bentley.Options().load({**OPTIONS, **options}), tools)
 
 

@@ -18,12 +18,12 @@ from marshmallow import ValidationError
 from processor.errors import Malformed, NotYet, Refused, Rejected, Unreadable, Unverified
 from processor.model import Handshake, Ignored, ModelState, Notification, Request, State
 from processor.options import Rate
-from processor.ports import Greets, Http, Tools
+from processor.ports import Greets, Http
 from processor.providers import hover
 from processor.providers.hover import Hover
 from processor.providers.hover.signature import sign
 from processor.providers.hover.states import is_known, job_state, model_state
-from processor.testing.fakes import FakeHttp, MemoryTokenStore, StandingClock, answer
+from processor.testing.fakes import FakeHttp, StandingClock, answer, some_tools
 from processor.testing.provider import ProviderContract
 
 DATA = Path(__file__).parents[1] / "data" / "hover"
@@ -43,7 +43,7 @@ TOKEN = {"access_token": "access-1", "expires_in": 7200, "refresh_token": "refre
 
 
 def make(http: Http | None = None, **options: Any) -> Hover:
-    tools = Tools(http or FakeHttp(), MemoryTokenStore(), StandingClock(NOW))
+    tools = some_tools(http=http or FakeHttp(), clock=StandingClock(NOW))
     return Hover.from_config("hover-main", Hover.Options().load({**OPTIONS, **options}), tools)
 
 

@@ -20,7 +20,7 @@ from processor.providers.bentley.simulator import BentleySimulator
 from processor.providers.hover import Hover
 from processor.providers.hover.simulator import HoverSimulator
 from processor.simulation import Fault, Served, changed, notify, play, serve
-from processor.testing.fakes import MemoryTokenStore
+from processor.testing.fakes import MemoryTokenStore, some_tools
 
 HOVER_SECRET = "dGVzdC1zZWNyZXQtbm90LXJlYWw="
 BENTLEY_SECRET = "e2c1b7a1d6f04b0c9a5b8e7f6d5c4b3a29181706f5e4d3c2b1a09f8e7d6c5b4a"
@@ -55,7 +55,9 @@ class Wire:
         self.receiver = Receiver()
         self.simulator, self.http = simulator, http
         self.tokens = MemoryTokenStore()
-        self.provider = provider(start(simulator.app).url, Tools(http, self.tokens, lambda: datetime.now(UTC)))
+        self.provider = provider(
+            start(simulator.app).url, some_tools(http=http, tokens=self.tokens, clock=lambda: datetime.now(UTC))
+        )
         self.callback = f"{start(self.receiver.app).url}/webhooks/{self.provider.source}"
 
     def fetch(self, job_id: str, api: str = "v3") -> Any:

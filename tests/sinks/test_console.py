@@ -16,10 +16,10 @@ from processor.errors import Unreachable
 from processor.model import JSON, Address, CostEstimate, EventType, Message
 from processor.sinks.console import Console
 from processor.testing.builders import a_job, a_model, an_alarm, an_event
-from processor.testing.sink import SinkContract
+from processor.testing.sink import CarriesDocuments
 
 
-class TestConsole(SinkContract):
+class TestConsole(CarriesDocuments):
     plugin = Console
     least: ClassVar = {"type": "console"}
 

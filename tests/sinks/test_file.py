@@ -17,10 +17,10 @@ from processor.errors import Shut, Unreachable
 from processor.model import JSON
 from processor.sinks.file import File
 from processor.testing.builders import a_job, an_event
-from processor.testing.sink import CanBeShut
+from processor.testing.sink import CanBeShut, CarriesDocuments
 
 
-class TestFile(CanBeShut):
+class TestFile(CarriesDocuments, CanBeShut):
     plugin = File
     least: ClassVar = {"type": "file", "path": "events.jsonl"}
 

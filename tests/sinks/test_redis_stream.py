@@ -14,14 +14,13 @@ from marshmallow import ValidationError
 
 from processor.errors import Busy, Retryable, Shut, Unreachable, Usage
 from processor.model import JSON
-from processor.ports import Tools
 from processor.sinks.redis_stream import RedisStream
 from processor.testing.builders import a_job, an_event
-from processor.testing.fakes import FakeHttp, MemoryTokenStore, StandingClock
-from processor.testing.sink import CanBeAway, CanBeShut
+from processor.testing.fakes import some_tools
+from processor.testing.sink import CanBeAway, CanBeShut, CarriesDocuments
 
 
-class TestRedisStream(CanBeShut, CanBeAway):
+class TestRedisStream(CarriesDocuments, CanBeShut, CanBeAway):
     plugin = RedisStream
     least: ClassVar = {"type": "redis-stream", "stream": "events"}
     secrets = ("s3cret-password",)
@@ -120,7 +119,7 @@ def test_every_error_of_redis_is_one_of_ours_and_none_is_quoted(redis_url: str) 
 
 def make(redis_url: str | None, **options: object) -> RedisStream:
     loaded = RedisStream.Options().load({"type": "redis-stream", "stream": "events", **options})
-    tools = Tools(FakeHttp(), MemoryTokenStore(), StandingClock(), redis_url=redis_url)
+    tools = some_tools(redis_url=redis_url)
     return RedisStream.from_config("orders", loaded, tools)
 
 

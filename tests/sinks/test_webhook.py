@@ -21,11 +21,10 @@ from standardwebhooks import Webhook as Verifier
 from processor.errors import Busy, ProcessorError, RateLimited, Refused, Shut
 from processor.http import HttpClient
 from processor.model import JSON, Secret
-from processor.ports import Tools
 from processor.sinks.webhook import Webhook
 from processor.testing.builders import an_event
-from processor.testing.fakes import FakeHttp, MemoryTokenStore, StandingClock
-from processor.testing.sink import CanBeAway, CanBeShut, RefusesDocuments
+from processor.testing.fakes import StandingClock, some_tools
+from processor.testing.sink import CanBeAway, CanBeShut, CarriesDocuments, RefusesDocuments
 
 OLD = "whsec_" + base64.b64encode(b"the old secret of 32 bytes......").decode()
 NEW = "whsec_" + base64.b64encode(b"the new secret of 32 bytes......").decode()
@@ -86,11 +85,11 @@ def webhook(url: str, **options: Any) -> Webhook:
     """The sink as the configuration makes it, with what it may be configured with."""
     table = {"type": "webhook", "url": url, "allow_private": True, "timeout": 0.5, "headers": {"X-Key": TOKEN}}
     loaded = Webhook.Options().load({**table, "secrets": [NEW, OLD], **options})
-    tools = Tools(FakeHttp(), MemoryTokenStore(), lambda: datetime.now(UTC))
+    tools = some_tools(clock=lambda: datetime.now(UTC))
     return Webhook.from_config("orders", loaded, tools)
 
 
-class TestWebhook(RefusesDocuments, CanBeShut, CanBeAway):
+class TestWebhook(CarriesDocuments, RefusesDocuments, CanBeShut, CanBeAway):
     plugin = Webhook
     least: ClassVar = {"type": "webhook", "url": "https://example.com/hook"}
     secrets = (OLD, NEW, OLD[6:], NEW[6:], TOKEN, "SECRET-IN-QUERY", "v1,")
