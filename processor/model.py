@@ -91,6 +91,7 @@ class EventType(StrEnum):
     OPS_JOB_STUCK = "ops.job_stuck"
     OPS_SINK_FAILING = "ops.sink_failing"
     OPS_REPAIRED = "ops.repaired"
+    OPS_TEST = "ops.test"  # of `jobwire send-test` only: no alarm, but as little about a job as they are
 
 
 # --- what comes in ---------------------------------------------------------------------------------------------------

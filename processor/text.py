@@ -44,6 +44,7 @@ _ALARM = {
         "Changes at {name} were found that no webhook had told",
         "Webhooks of {name} tell everything again",
     ),
+    EventType.OPS_TEST: ("This is a test of sink {name}: it works", "The test of sink {name} is over"),
 }
 
 
