@@ -17,6 +17,7 @@ from processor.errors import Unavailable, Usage
 from processor.http import HttpClient
 from processor.model import Handshake, Notification
 from processor.pipeline.accept import Inbox, Taken
+from processor.pipeline.gather import LONGEST_WAIT
 from processor.pipeline.route import Rule
 from processor.ports import HoldsGrant, Http, Provider, Sink, Tools
 from processor.queue import Tasks, new_hand
@@ -24,7 +25,7 @@ from processor.settings import Settings, SinkSettings, SourceSettings
 from processor.store import keys
 from processor.store.batches import Batches
 from processor.store.journal import Journal
-from processor.store.lanes import Accepted, Hint, Lanes, Resource, windows
+from processor.store.lanes import TOGETHER, Accepted, Hint, Lanes, Resource, windows
 from processor.store.memory import RedisMemory
 from processor.store.registrations import Registrations
 from processor.store.scripts import Scripts
@@ -70,8 +71,11 @@ class App:
     @cached_property
     def lanes(self) -> Lanes:
         retention = self.settings.retention
-        policies = [s.retry for s in self.settings.sources.values()] + [s.retry for s in self.settings.sinks.values()]
+        sinks = self.settings.sinks.values()
+        policies = [s.retry for s in self.settings.sources.values()] + [s.retry for s in sinks]
         keep = retention.events + max(policy.max_age for policy in policies)  # nothing goes while it is still tried
+        if any(s.manner.gathers for s in sinks):
+            keep += LONGEST_WAIT  # … or before it was told
         return Lanes(self.scripts, keep=keep, dedup=retention.dedup)
 
     @cached_property
@@ -229,7 +233,7 @@ def _source(source: SourceSettings) -> Resource:
 
 def _sink(sink: SinkSettings) -> Resource:
     rates = [(sink.rate.count, sink.rate.seconds)] if sink.rate else []
-    return Resource(keys.delivering(sink.name), CAP, windows(rates), batch=1)
+    return Resource(keys.delivering(sink.name), CAP, windows(rates), batch=TOGETHER if sink.manner.gathers else 1)
 
 
 def _digest(*parts: str) -> str:

@@ -8,6 +8,8 @@ import structlog
 
 from processor.model import JSON
 from processor.pipeline import deliver as pipeline
+from processor.pipeline.gather import quiet_until
+from processor.ports import Occasion
 from processor.store.lanes import Claim
 from processor.wiring import App
 from workers.ending import ms, poisonous, settle
@@ -16,17 +18,23 @@ log = structlog.get_logger(__name__)
 
 
 def deliver(app: App, sink: str, claim: Claim) -> None:
-    """Deliver the lane's first event, and end the claim. Raises Unavailable; the lease ends it then."""
+    """Deliver what was claimed, the lane's first event or several as one message, and end the claim.
+
+    Raises Unavailable; the lease ends the claim then.
+    """
     if not claim.items:  # everything that waited here was taken back
         app.lanes.done(claim)
         return
-    began, [item] = time.monotonic(), claim.items
-    about: dict[str, JSON] = {"sink": sink, "event_id": item.id, "attempt": claim.attempts + 1}
+    began, ids = time.monotonic(), [item.id for item in claim.items]
+    about: dict[str, JSON] = {"sink": sink, "event_id": ids[0], "attempt": claim.attempts + 1}
+    if len(ids) > 1:
+        about["together"] = ids
     configured = app.settings.sinks[sink]
-    if poisonous(app, claim, about):
+    if poisonous(app, claim, about) or _not_now(app, sink, claim, about):
         return
     try:
-        reference = pipeline.deliver(app.sinks[sink], item.body, omit=configured.omit)
+        bodies = [item.body for item in claim.items]
+        reference = pipeline.deliver(app.sinks[sink], bodies, omit=configured.omit, occasion=_occasion(claim))
     except Exception as e:  # noqa: BLE001  # whatever it was, it is settled: again later, or dead and visible
         settle(app, claim, e, policy=configured.retry, about=about, began=began)
         return
@@ -34,3 +42,25 @@ def deliver(app: App, sink: str, claim: Claim) -> None:
         log.info("delivered", **about, reference=reference, ms=ms(began))
     else:
         log.warning("delivered too late: another had it too", **about, ms=ms(began))
+
+
+def _not_now(app: App, sink: str, claim: Claim, about: dict[str, JSON]) -> bool:
+    """Whether people are not to be told now, by their quiet hours or their storm limit; then the claim is ended."""
+    manner, now = app.settings.sinks[sink].manner, app.tools.clock()
+    if ends := quiet_until(manner, now):
+        app.lanes.hold(claim, ends.timestamp() - now.timestamp(), Occasion.GROUP)
+        log.info("held until quiet hours are over", **about)
+        return True
+    if manner.storm_limit is None or _occasion(claim) is Occasion.DIGEST:
+        return False
+    verdict = app.lanes.admit(claim, sink, manner.storm_limit)
+    if verdict == "go":
+        return False
+    log.info("storm limit: waits for one summary", **about, outcome=verdict)
+    return True
+
+
+def _occasion(claim: Claim) -> Occasion | None:
+    """Why the items come together, if they do: as the first of them was planned."""
+    together = claim.items[0].detail.get("together")
+    return Occasion(together) if together else None

@@ -8,9 +8,10 @@ import time
 import structlog
 
 from processor.errors import Unavailable
-from processor.model import JSON
+from processor.model import JSON, Event
 from processor.pipeline import refresh as pipeline
 from processor.pipeline.facts import Facts
+from processor.pipeline.gather import plan
 from processor.pipeline.route import route
 from processor.ports import Answer, Greets, Http
 from processor.queue import new_hand
@@ -74,7 +75,7 @@ def _commit(app: App, claim: Claim, found: pipeline.Refreshed, about: dict[str, 
         document=None if found.body is None else json.dumps(found.body),
         ended=bool(found.job and found.job.state.ended),
         events=found.events,
-        rows=[Row(verdict.sink, event) for event, verdict in verdicts if verdict.wanted],
+        rows=[_row(app, verdict.sink, event) for event, verdict in verdicts if verdict.wanted],
         poll=found.poll,
     )
     hand = new_hand()
@@ -85,6 +86,12 @@ def _commit(app: App, claim: Claim, found: pipeline.Refreshed, about: dict[str, 
     app.send([(app.targets[sink].name, hand) for sink in hired])
     state = found.job.state if found.job else None
     log.info("refreshed", **about, state=state, events=[e.id for e in found.events], note=found.note, ms=ms(began))
+
+
+def _row(app: App, sink: str, event: Event) -> Row:
+    """When this sink is to be told of the event, and what with."""
+    when = plan(app.settings.sinks[sink].manner, app.tools.clock())
+    return Row(sink, event, when.delay, when.together)
 
 
 def _confirm(app: App, source: str, claim: Claim) -> None:

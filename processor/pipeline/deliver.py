@@ -1,4 +1,4 @@
-"""One event to one sink: what this sink may see of it, and the handing over."""
+"""Events to one sink: what this sink may see of them, and the handing over."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from typing import Any
 
 from processor.errors import Refused
 from processor.model import JSON
-from processor.ports import Sink
+from processor.ports import Gathers, Occasion, Sink
 
 
-def deliver(sink: Sink, body: str, *, omit: Sequence[str]) -> str | None:
-    """Hand the stored document `body` to the sink. Returns the far end's reference, raises what `Sink.deliver` raises.
+def deliver(sink: Sink, bodies: Sequence[str], *, omit: Sequence[str], occasion: Occasion | None = None) -> str | None:
+    """Hand stored documents to the sink: one alone, several in one message if `occasion` and the sink allow it.
 
-    An event whose document is gone (older than `retention.events`) is Refused.
+    Returns the far end's reference, raises what `Sink.deliver` raises. Documents that are gone (older than
+    `retention.events`) are left out; when all are, that is Refused.
     """
-    if not body:
+    events = [without(json.loads(body), omit) for body in bodies if body]
+    if not events:
         raise Refused("the event's document is no longer kept (retention.events)")
-    return sink.deliver(without(json.loads(body), omit))
+    if len(events) == 1:
+        return sink.deliver(events[0])
+    if occasion is None or not isinstance(sink, Gathers):
+        raise ValueError("this sink is told one event at a time")  # nobody plans otherwise: a bug
+    return sink.deliver_together(events, occasion)
 
 
 def without(event: Mapping[str, JSON], omit: Sequence[str]) -> Mapping[str, JSON]:

@@ -8,6 +8,8 @@ from datetime import datetime
 from processor.hours import Daily, Hours
 from processor.ports import Occasion
 
+LONGEST_WAIT = 3 * 86400.0  # seconds: until a digest, and from then until quiet hours are over
+
 
 @dataclass(frozen=True, slots=True)
 class Manner:

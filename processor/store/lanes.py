@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from processor.model import JSON, Event
+from processor.ports import Occasion
 from processor.store import keys
 from processor.store.scripts import Scripts
 
+TOGETHER = 1000  # events that come in one message at most
 LEASE = 15.0  # seconds that a killed worker's lane waits; renewed by the worker's keeper
 HAND_LEASE = 5.0  # seconds that an RQ task may wait in its queue before another may be sent for the same work
 FACTS_TTL = 366 * 86400  # what ids depend on
@@ -29,8 +31,8 @@ class Resource:
     """A source that is asked, or a sink that is told.
 
     `name` is its R in Redis, `cap` how many of its lanes may be in hand at once, `windows` its rate windows as
-    (interval, tolerance) in milliseconds, `batch` how many items a claim takes (0 = all that wait). `budget` names
-    whose windows they are, when several resources share them.
+    (interval, tolerance) in milliseconds, `batch` how many items a claim takes (0 = all that wait; of a sink's: at
+    most, of those that may be told together). `budget` names whose windows they are, when several resources share them.
     """
 
     name: str
@@ -46,7 +48,8 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What waits: a notification (`detail`: at, event, api, claim) or an event (`detail`: due; `body`: JSON)."""
+    """What waits: a notification (`detail`: at, event, api, claim), or an event (`detail`: state, due, together) with
+    its `body`, JSON."""
 
     id: str
     detail: Mapping[str, JSON]
@@ -69,11 +72,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An event that is due at a sink after `delay` seconds."""
+    """An event that is due at a sink after `delay` seconds.
+
+    `together` says that it may come in one message with what else happened to its job or, as a digest, with
+    everything.
+    """
 
     sink: str
     event: Event
     delay: float = 0.0
+    together: Occasion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,12 @@ def windows(rates: Sequence[tuple[int, float]]) -> tuple[tuple[float, float], ..
         interval = seconds * 1000 / (count - burst if count >= 25 else count)
         out.append((interval, (burst - 1) * interval))
     return tuple(out)
+
+
+def _lane(row: Row) -> str:
+    if row.together is Occasion.DIGEST:
+        return keys.everything_lane(row.sink)
+    return keys.delivery_lane(row.sink, row.event.source, row.event.job_id)
 
 
 class Lanes:
@@ -207,13 +221,7 @@ class Lanes:
             "facts_ttl": FACTS_TTL,
             "events": [{"id": e.id, "type": e.type, "source": e.source, "job": e.job_id} for e in found.events],
             "rows": [
-                [
-                    targets[r.sink].name,
-                    keys.delivery_lane(r.sink, r.event.source, r.event.job_id),
-                    r.event.id,
-                    r.delay * 1000,
-                ]
-                for r in found.rows
+                [targets[r.sink].name, _lane(r), r.event.id, r.delay * 1000, str(r.together or "")] for r in found.rows
             ],
             "caps": {r.name: r.cap for r in targets.values()},
             "hands": {r.name: hand for r in targets.values()},
@@ -246,6 +254,26 @@ class Lanes:
         gate = claim.resource.gate if shared else claim.resource.name
         arguments = {"delay": delay * 1000, "err": error, "counts": counts, "pause": pause * 1000, "gate": gate}
         return bool(self._run("retry", self._mine(claim) | arguments))
+
+    def hold(self, claim: Claim, delay: float, together: Occasion) -> bool:
+        """Nobody may be told for `delay` seconds: what waits in the lane is due then, and may be told together."""
+        arguments = {"delay": delay * 1000, "together": together, "most": TOGETHER}
+        return bool(self._run("hold", self._mine(claim) | arguments))
+
+    def admit(self, claim: Claim, sink: str, limit: tuple[int, float]) -> str:
+        """Whether a message may go under the storm limit (count, seconds): "go"; "joined" when its items now wait for
+        one summary; "held" when this is the summary and its time has not come; "stale"."""
+        count, seconds = limit
+        arguments = {
+            "limit": count,
+            "window": seconds * 1000,
+            "all": keys.everything_lane(sink),
+            "together": Occasion.STORM,
+            "keep": self._keep,
+            "budget": claim.resource.gate,
+            "windows": claim.resource.windows,
+        }
+        return str(self._run("admit", self._mine(claim) | arguments))
 
     def hand_back(self, claim: Claim) -> bool:
         """Let go untouched: somebody else may have it at once."""

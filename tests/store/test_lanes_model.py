@@ -22,13 +22,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from processor.model import Event, EventType
+from processor.ports import Occasion
 from processor.store import keys
-from processor.store.lanes import LEASE, Claim, Found, Hint, Lanes, Resource, Row
+from processor.store.lanes import LEASE, TOGETHER, Claim, Found, Hint, Lanes, Resource, Row
 from processor.store.scripts import Scripts
 
 JOBS = ("1", "2/../x|d:a é")
 SOURCE = Resource("r:h", cap=3)
-SINKS = {"a": Resource("d:a", cap=2, batch=1), "batches": Resource("d:batches", cap=1)}
+SINKS = {
+    "alone": Resource("d:alone", cap=2, batch=1),
+    "grouped": Resource("d:grouped", cap=2, batch=TOGETHER),
+    "daily": Resource("d:daily", cap=1, batch=TOGETHER),
+    "stormy": Resource("d:stormy", cap=2, batch=TOGETHER),
+}
+STORM = (2, 10.0)  # messages in seconds, of the stormy one
+PLANS = {"grouped": (3.0, Occasion.GROUP), "daily": (20.0, Occasion.DIGEST)}
 RESOURCES = (SOURCE, *SINKS.values())
 
 
@@ -56,6 +64,8 @@ class World:
         self.arrived: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.ever_dead: set[tuple[str, str]] = set()
         self.begun: dict[str, int] = {}
+        self.messages: dict[str, list[str]] = {}  # what was taken together from a lane and has not ended
+        self.told: list[int] = []  # when the stormy one was told
 
     # --- the provider ------------------------------------------------------------------------------------------------
 
@@ -101,7 +111,16 @@ class World:
     def a_worker_gives_up(self, pick: Pick) -> None:
         held = self.let_go(pick)
         if held and self.lanes.dead(held.claim, "Refused", "no") and held.claim.resource is not SOURCE:
-            self.ever_dead.add(self.place(held.claim))
+            self.messages.pop(held.claim.lane, None)
+            self.ever_dead |= set(self.places(held.claim))
+
+    def it_is_night(self, pick: Pick) -> None:
+        """Whoever has something for the grouped one holds it; all that waits there is one message in the morning."""
+        held: Held
+        for held in [h for h in self.held if h.claim.resource is SINKS["grouped"] and h.seen is None]:
+            self.held.remove(held)
+            if self.lanes.hold(held.claim, pick((2, 30)), Occasion.GROUP):
+                self.messages.pop(held.claim.lane, None)
 
     def a_worker_is_killed(self, pick: Pick) -> None:
         self.let_go(pick)
@@ -138,24 +157,41 @@ class World:
             assert self.now - self.begun.get(claim.lane, -1000) >= 1000, "looked again within a second"
             self.begun[claim.lane] = self.now
         held = Held(claim)
+        if resource is SINKS["stormy"] and claim.items and not self.admitted(claim):
+            return held
+        if resource is not SOURCE:
+            ids = [item.id for item in claim.items]
+            assert self.messages.setdefault(claim.lane, ids) == ids, "a repeat is another message"
         self.held.append(held)
         return held
+
+    def admitted(self, claim: Claim) -> bool:
+        again = claim.lane in self.messages
+        verdict = self.lanes.admit(claim, "stormy", STORM)
+        if verdict == "go" and not again:
+            self.told.append(self.now)
+            count, seconds = STORM
+            window = [at for at in self.told if at > self.now - seconds * 1000]
+            assert len(window) <= 2 * count, "a storm came through"  # at most twice where two windows meet
+        return verdict == "go"
 
     def act(self, held: Held) -> None:
         if held.claim.resource is SOURCE:
             held.seen = self.truth[keys.job_of(held.claim.lane)]
         else:
             held.seen = 0
-            self.arrived[self.place(held.claim)].extend(item.id for item in held.claim.items)
+            for place, item in zip(self.places(held.claim), held.claim.items, strict=True):
+                self.arrived[place].append(item.id)
 
     def finish(self, held: Held) -> None:
         if held.claim.resource is not SOURCE:
-            self.lanes.done(held.claim)
+            if self.lanes.done(held.claim):
+                self.messages.pop(held.claim.lane, None)
             return
         job = keys.job_of(held.claim.lane)
         known, seen = int(held.claim.facts or 0), held.seen or 0
         events = [_event(job, n) for n in range(known + 1, seen + 1)]
-        rows = [Row(sink, event) for event in events for sink in SINKS]
+        rows = [Row(sink, event, *PLANS.get(sink, ())) for event in events for sink in SINKS]
         found = Found("h", job, str(max(known, seen)), "{}", events=events, rows=rows, poll=50)
         self.lanes.commit(held.claim, found, sinks=SINKS, hand="y")
 
@@ -174,8 +210,10 @@ class World:
         self.scripts.now = self.now + int(seconds * 1000)
 
     @staticmethod
-    def place(claim: Claim) -> tuple[str, str]:
-        return claim.lane.partition("|")[0].removeprefix("d:"), keys.job_of(claim.lane)
+    def places(claim: Claim) -> list[tuple[str, str]]:
+        """Sink and job of each of its events."""
+        sink = claim.resource.name.removeprefix("d:")
+        return [(sink, item.id.rpartition("#")[0]) for item in claim.items]
 
     # --- what must hold ----------------------------------------------------------------------------------------------
 
@@ -196,7 +234,8 @@ class World:
             self.pass_time(1)
             self.a_person_revives_the_dead(_first)
             claimed = [held for resource in RESOURCES if (held := self.claim(resource))]
-            for held in claimed:
+            for held in [held for held in claimed if held in self.held]:
+                self.held.remove(held)
                 self.act(held)
                 self.finish(held)
             self.check_lanes()
@@ -225,6 +264,7 @@ ACTIONS = {
     World.a_worker_is_killed: 2,
     World.a_worker_stalls_and_another_takes_over: 3,
     World.everybody_is_held_off: 1,
+    World.it_is_night: 1,
     World.the_keeper_renews: 1,
     World.a_person_revives_the_dead: 1,
     World.time_passes: 4,
@@ -262,12 +302,13 @@ class _Mutated(Scripts):
     def __init__(self, client: redis.Redis, mutation: tuple[str, str] | None) -> None:
         super().__init__(client)
         self._mutation = mutation
+        names = ("claim", "commit", "admit")
+        assert mutation is None or any(mutation[0] in super(_Mutated, self).text(name) for name in names)
 
     def text(self, name: str) -> str:
         text = super().text(name)
         if self._mutation is None:
             return text
-        assert self._mutation[0] in text
         return text.replace(*self._mutation)
 
 
@@ -311,6 +352,9 @@ def test_it_does_so_in_long_walks_too(redis_url: str) -> None:
         pytest.param(("c('LTRIM', q, n, -1)", "c('DEL', q)"), id="the trim by n"),
         pytest.param(("if c('LLEN', q) > 0 then", "if false then"), id="the re-arming"),
         pytest.param(("  c('ZREM', P .. 'poll:' .. R, L)\nend", "end"), id="leaving poll"),
+        pytest.param(("c('LLEN', P .. 'q:' .. A.all) == 0", "true"), id="joining the summary"),
+        pytest.param(("(took > 0 and took or A.batch)", "A.batch"), id="the same message again"),
+        pytest.param(("told < A.limit", "true"), id="the storm limit"),
     ],
 )
 def test_without_it_the_walk_finds_a_loss(redis_url: str, mutation: tuple[str, str]) -> None:

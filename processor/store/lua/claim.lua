@@ -1,4 +1,6 @@
--- CLAIM: take one lane of R. A = {R, budget, cap, batch (0 = all), lease (ms), windows}. Returns {wait} when there is
+-- CLAIM: take one lane of R. A = {R, budget, cap, batch (0 = all), lease (ms), windows}. Of a delivery lane it takes
+-- the head, and what follows if both may be told together; a repeat takes what the first try took, so that it is the
+-- same message. Returns {wait} when there is
 -- nothing to do (wait in ms until the budget allows what is due, else -1), or
 -- {0, L, fence, att, lost, err, facts, item, detail, body, item, detail, body, ...}.
 -- detail is JSON: for refreshing the notification, for delivering how the row stands; body is the event's document.
@@ -31,20 +33,25 @@ c('ZADD', run, t + A.lease, L)
 charge(A.budget, 1)
 
 local state = c('HMGET', lane, 'att', 'lost', 'err')
-local items = c('LRANGE', P .. 'q:' .. L, 0, A.batch - 1)
 local refreshing = R:sub(1, 2) == 'r:'
+local took = tonumber(c('HGET', lane, 'took') or 0)
+local items = c('LRANGE', P .. 'q:' .. L, 0, (took > 0 and took or A.batch) - 1)
 local facts = refreshing and c('GET', P .. 'facts:' .. R:sub(3) .. '/' .. L:match('|(.*)$')) or ''
 local out = {0, L, tostring(fence), state[1] or '0', state[2] or '0', state[3] or '', facts or ''}
-for _, item in ipairs(items) do
+local first
+for i, item in ipairs(items) do
+  local row = not refreshing and row_of(R, item)
+  first = first or row
+  if row and took == 0 and i > 1 and not (first.together and row.together) then break end
   out[#out + 1] = item
   if refreshing then
     local n = c('HMGET', P .. 'n:' .. item, 'at', 'event', 'api', 'claim')
     out[#out + 1] = cjson.encode({at = tonumber(n[1] or t), event = n[2] or '', api = n[3] or '', claim = n[4] or ''})
     out[#out + 1] = ''
   else
-    local id = item:gsub('^~%d+~', '')
-    out[#out + 1] = c('HGET', P .. 'dl:' .. id, R) or '{}'
-    out[#out + 1] = c('GET', P .. 'ev:' .. id) or ''
+    out[#out + 1] = cjson.encode(row)
+    out[#out + 1] = c('GET', P .. 'ev:' .. item:gsub('^~%d+~', '')) or ''
   end
 end
+if first and first.together then c('HSET', lane, 'took', (#out - 7) / 3) end
 return out

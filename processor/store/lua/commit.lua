@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- COMMIT: what one refresh found. A = {R, L, fence, n, poll (ms from now, 0 = none), attempts, job, keep, doc_ttl,
--- facts_ttl, events = {{id, type, source, job}}, rows = {{R, L, event, delay}}, caps = {R = cap}, hands = {R = hand},
+-- facts_ttl, events = {{id, type, source, job}}, rows = {{R, L, event, delay, together}}, caps = {R = cap}, hands = {R = hand},
 -- lease}; ARGV[2] facts, ARGV[3] deflated document ('' = leave it), ARGV[4..] the events' documents.
 -- Returns {1, R, R, ...}, the sinks that a hand was taken for, or {0}: stale, nothing was written.
 if not mine(A.R, A.L, A.fence) then return {0} end
@@ -12,8 +12,7 @@ for i, e in ipairs(A.events) do
   count('events:' .. e.type, 1)
 end
 for _, row in ipairs(A.rows) do
-  c('HSET', P .. 'dl:' .. row[3], row[1], cjson.encode({state = 'pending', due = t + row[4]}))
-  c('EXPIRE', P .. 'dl:' .. row[3], A.keep)
+  set_row(row[1], row[3], {state = 'pending', due = t + row[4], together = row[5] ~= '' and row[5] or nil}, A.keep)
   push(row[1], row[2], row[3], t + row[4])
 end
 for _, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- DEAD: the first n items cannot succeed. A = {R, L, fence, n, why (JSON), detail, attempts, keep}.
 if not mine(A.R, A.L, A.fence) then return 0 end
-for _, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
+for i, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
   local id = A.L .. ' ' .. item
   c('HSET', P .. 'dead', id, A.why)
-  c('ZADD', P .. 'deadz', t, id)
+  c('ZADD', P .. 'deadz', t + i / 1000, id)  -- in their order
   note(A.R, (item:gsub('^~%d+~', '')), 'dead', {attempts = A.attempts, detail = A.detail}, A.keep)
 end
 count('dead:' .. A.R, A.n)

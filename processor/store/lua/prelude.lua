@@ -44,6 +44,25 @@ local function mine(R, L, fence)
   return c('ZSCORE', P .. 'run:' .. R, L) and c('HGET', P .. 'lane:' .. L, 'fence') == fence
 end
 
+-- Deliveries: where one stands with the sink R, as JSON: state, due, and with what it may be told (together).
+local function row_of(R, item)
+  local row = c('HGET', P .. 'dl:' .. item:gsub('^~%d+~', ''), R)
+  return row and cjson.decode(row) or {}
+end
+
+local function set_row(R, item, row, ttl)
+  local dl = P .. 'dl:' .. item:gsub('^~%d+~', '')
+  c('HSET', dl, R, cjson.encode(row))
+  if ttl then c('EXPIRE', dl, ttl) end
+end
+
+-- When what is left in a delivery lane is due: one that waits to be told together has a time of its own.
+local function head_due(R, L)
+  if R:sub(1, 2) ~= 'd:' then return 0 end
+  local head = c('LINDEX', P .. 'q:' .. L, 0)
+  return head and tonumber(row_of(R, head).due or 0) or 0
+end
+
 -- Lets go of a lane, the first n items of which are done with. An item leaves q only here.
 local function release(R, L, n, at, poll, ok)
   local lane, q = P .. 'lane:' .. L, P .. 'q:' .. L
@@ -53,7 +72,10 @@ local function release(R, L, n, at, poll, ok)
     c('LTRIM', q, n, -1)
     c('HINCRBY', lane, 'out', n)
   end
-  if ok then c('HDEL', lane, 'att', 't0', 'err') end
+  if ok then
+    c('HDEL', lane, 'att', 't0', 'err', 'took', 'let')
+    at = math.max(at, head_due(R, L))
+  end
   if c('LLEN', q) > 0 then
     c('ZADD', P .. 'due:' .. R, paced(R, L, at), L)
   elseif poll > 0 then
