@@ -203,7 +203,7 @@ class Gathers(Protocol):
 
 @runtime_checkable
 class CanBeTried(Protocol):
-    """A sink whose far end can be asked whether it would take events, without giving it one."""
+    """A sink whose far end, or a provider whose token endpoint, can be asked whether all is well, without giving it anything."""
 
     def try_out(self) -> str:
         """A few words about what is there: "channel #ops as jobwire". Leaves nothing behind that anybody would see.

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
 from processor.errors import ConfigError
+from processor.hours import Daily, Hours
 from processor.model import Secret
-from processor.options import Rate, RateField, RetryPolicy, SecretField, SinkOptions, SourceOptions
+from processor.options import PeopleOptions, Rate, RateField, RetryPolicy, SecretField, SinkOptions, SourceOptions
 from processor.settings import Settings, load, locate
 
 
@@ -30,8 +31,9 @@ class _Mail(SinkOptions):
     headers = fields.Dict(keys=fields.String(), values=fields.String())
 
 
+SOON = 'must be a duration: seconds as a number, or a text such as "90s", "15m", "2h", "7d"'
 PROVIDERS: dict[str, type[Schema]] = {"strict": _Strict, "registers": _Registers}
-SINKS: dict[str, type[Schema]] = {"console": SinkOptions, "mail": _Mail}
+SINKS: dict[str, type[Schema]] = {"console": SinkOptions, "mail": _Mail, "people": PeopleOptions}
 
 
 def _lookup(plugins: dict[str, type[Schema]], name: str) -> type[Schema]:
@@ -203,10 +205,63 @@ def test_all_faults_come_at_once_each_with_file_key_and_reason(config, file):
         ("[sinks.a]\ntype = 'mail'\nto = []\nform = 'x'", "sinks.a.form", "is not a key here; did you mean 'from'?"),
         ("[sinks.a]\ntype = 'mail'\nto = []\npassword = ''", "sinks.a.password", "must be a text that is not empty"),
         ("[sinks.a]\ntype = 'mail'\nto = [1]", "sinks.a.to[0]", "must be a text"),
+        ("[sinks.a]\ntype = 'people'\ngroup = 'soon'", "sinks.a.group", SOON),
+        (
+            "[sinks.a]\ntype = 'people'\nstorm_limit = '20'",
+            "sinks.a.storm_limit",
+            'must be a rate such as "120/1m" or "1/s"',
+        ),
+        (
+            "[sinks.a]\ntype = 'people'\ndigest = '08:00'",
+            "sinks.a.digest",
+            'must be a time and a time zone, such as "08:00 Europe/Berlin"',
+        ),
+        (
+            "[sinks.a]\ntype = 'people'\ndigest = '08:00 Europe/Berlim'",
+            "sinks.a.digest",
+            "knows no time zone 'Europe/Berlim'; it must be one such as Europe/Berlin or UTC",
+        ),
+        (
+            "[sinks.a]\ntype = 'people'\nquiet_hours = '22:00 UTC'",
+            "sinks.a.quiet_hours",
+            'must be two times and a time zone, such as "22:00-07:00 Europe/Berlin"',
+        ),
+        (
+            "[sinks.a]\ntype = 'people'\nquiet_hours = '22:00-22:00 UTC'",
+            "sinks.a.quiet_hours",
+            "must begin and end at different times",
+        ),
     ],
 )
 def test_a_fault_names_the_key_and_says_what_to_change(faults, text, key, reason):
     assert faults(text) == {key: reason}
+
+
+@pytest.mark.parametrize("key", ["group", "storm_limit", "digest", "quiet_hours"])
+def test_only_sinks_for_people_can_be_told_how_to_tell(faults, key):
+    (reason,) = faults(f"[sinks.a]\ntype = 'console'\n{key} = '1'").values()
+    assert reason.startswith("is not a key here")
+
+
+def test_how_people_are_told_is_read(config):
+    manner = (
+        config("""
+        [sinks.a]
+        type = "people"
+        group = "30s"
+        storm_limit = "20/10m"
+        digest = "08:00 Europe/Berlin"
+        quiet_hours = "22:00-07:00 Europe/Berlin"
+    """)
+        .sinks["a"]
+        .manner
+    )
+    assert (manner.group, manner.storm_limit) == (30.0, (20, 600.0))
+    assert (manner.digest, manner.quiet_hours) == (
+        Daily.parse("08:00 Europe/Berlin"),
+        Hours.parse("22:00-07:00 Europe/Berlin"),
+    )
+    assert not config("[sinks.a]\ntype = 'people'\ngroup = 0").sinks["a"].manner.gathers
 
 
 @pytest.mark.parametrize("name", ["a b", "ä", "", ".", "..", "a/b", "x" * 65, "a\\nb"])

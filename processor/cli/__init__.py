@@ -13,7 +13,7 @@ import click
 from processor import __version__
 from processor.errors import ConfigError, ProcessorError, Usage
 
-# name -> module, and the line that --help shows; the function in the module has the command's name
+# name -> module, and the line that --help shows; the function in the module has the command's name, with _ for -
 COMMANDS = {
     "check": ("processor.cli.check", "Validate the configuration; tell every fault at once."),
     "deliveries": ("processor.cli.query", "Show the deliveries that wait, are tried again, or are dead."),
@@ -21,6 +21,7 @@ COMMANDS = {
     "events": ("processor.cli.query", "Show the newest events."),
     "notifications": ("processor.cli.query", "Show the notifications that wait, are tried again, or are dead."),
     "scheduler": ("processor.cli.processes", "Run the periodic duties: one process of the Procfile."),
+    "send-test": ("processor.cli.send_test", "Send one marked test event through a sink."),
     "simulate": ("processor.cli.simulate", "Run the provider simulator alone."),
     "up": ("processor.cli.up", "Run receiver, workers and scheduler in one terminal."),
     "web": ("processor.cli.processes", "Run the receiver: one process of the Procfile; honours $PORT."),
@@ -37,7 +38,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = getattr(import_module(COMMANDS[name][0]), name)
+        command = getattr(import_module(COMMANDS[name][0]), name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -80,7 +80,7 @@ def _row(lane: str, item: str, state: str, attempts: int, next_at: float | None,
     return {
         "item": item,
         "of": lane.partition("|")[0][2:],
-        "job_id": keys.job_of(lane),
+        "job_id": keys.job_of(lane) or None,
         "state": state,
         "attempts": attempts,
         "next_at": timestamp(datetime.fromtimestamp(next_at, UTC)) if next_at else None,

@@ -128,6 +128,14 @@ class Webhook:
         if not 200 <= answer.status < 300:
             raise self._failure(answer, headers)
 
+    def try_out(self) -> str:
+        """Whether somebody answers there: any status will do, since few receivers are made for a request but POST.
+
+        Raises Shut for an address that we may not use, else what `Http.request` raises.
+        """
+        answer = self._http.request("OPTIONS", self._url, headers=self._headers)
+        return f"{shown(self._url)} answers (OPTIONS: {answer.status}); whether it takes events, only one can tell"
+
     def close(self) -> None:
         """Let go of the connections."""
         self._http.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from urllib.parse import quote, unquote
 
 PREFIX = "jobwire:"
+_EVERYTHING = "*"  # no job is called so: its * would be quoted
 
 
 def refreshing(source: str) -> str:
@@ -35,7 +36,7 @@ def delivery_lane(sink: str, source: str, job_id: str) -> str:
 
 def everything_lane(sink: str) -> str:
     """The lane of what a sink is told together, whatever job it is about."""
-    return f"{delivering(sink)}|*"
+    return f"{delivering(sink)}|{_EVERYTHING}"
 
 
 def memory_key(sink: str, name: str) -> str:
@@ -49,8 +50,9 @@ def source_of(lane: str) -> str:
 
 
 def job_of(lane: str) -> str:
-    """The job id of a lane of either kind, unquoted."""
-    return unquote(lane.partition("|")[2].rpartition("/")[2])
+    """The job id of a lane of either kind, unquoted; empty for a lane of everything."""
+    job = lane.partition("|")[2].rpartition("/")[2]
+    return "" if job == _EVERYTHING else unquote(job)
 
 
 def key(kind: str, name: str = "") -> str:

@@ -1,7 +1,10 @@
 """`jobwire check`, and what every command has in common."""
 
+import logging
+import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -9,9 +12,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from processor import cli
+from processor import cli, registry
 from processor.cli import main
+from processor.cli.simulated import Simulated
 from processor.errors import Unreachable, Usage
+from processor.options import SinkOptions
+from processor.providers.hover import Hover
+from processor.simulation import serve
 
 GOOD = """
 [sources.itwin]
@@ -87,26 +94,291 @@ def test_without_any_configuration_the_built_in_one_is_fine_and_useless(run):
     assert output.startswith("built-in defaults: no faults\nsink console: console, everything but ops.*\nwarning: ")
 
 
-def test_online_tries_redis(run, redis_url):
-    Path("jobwire.toml").write_text(f'[redis]\nurl = "{redis_url}"\n')
-    status, output = run("check", "--online")
-    assert status == 0
-    assert "redis: answers\n" in output
-    assert "warning: redis: no append-only file" in output
+# --- check --online --------------------------------------------------------------------------------------------------
+
+BUILT_IN = "sink console: cannot be asked without sending: jobwire send-test console"
+
+
+def asked(run, text, *, times=1):
+    """Runs `jobwire check --online`; returns the status and the lines that come beyond those of `jobwire check`."""
+    Path("jobwire.toml").write_text(text)
+    offline = run("check")[1]
+    for _ in range(times):
+        status, output = run("check", "--online")
+    assert output.startswith(offline)
+    assert "hush" not in output
+    return status, output.removeprefix(offline).splitlines()
 
 
 def test_online_says_in_one_line_that_redis_does_not_answer(run):
-    Path("jobwire.toml").write_text('[redis]\nurl = "redis://:hush@127.0.0.1:1/0"\n')
-    status, output = run("check", "--online")
-    assert status == 1
-    assert output.splitlines()[-1].startswith("error: Redis does not answer")
-    assert "hush" not in output
+    status, lines = asked(run, '[redis]\nurl = "redis://:hush@127.0.0.1:1/0"\n')
+    assert (status, lines) == (1, ["redis: FAULT: Redis does not answer (ConnectionError)", BUILT_IN])
 
 
 def test_online_without_a_redis_says_what_to_do(run):
-    status, output = run("check", "--online")
+    status, lines = asked(run, "")
     assert status == 1
-    assert output.splitlines()[-1].startswith("error: no Redis: set [redis].url or REDIS_URL, or start `jobwire up`")
+    assert lines[0].startswith("redis: FAULT: no Redis: set [redis].url or REDIS_URL, or start `jobwire up`")
+    assert lines[1:] == [BUILT_IN]
+
+
+def test_online_tells_how_redis_is(run, redis_url):
+    status, lines = asked(run, f'[redis]\nurl = "{redis_url}"\n')
+    assert (status, lines[0], lines[-1]) == (0, "redis: answers", BUILT_IN)
+    assert any(line.startswith("warning: redis: no append-only file") for line in lines)
+
+
+def test_one_fault_does_not_hide_the_others(run, tmp_path):
+    sinks = f"""
+[sinks.archive]
+type = "file"
+path = "{tmp_path}/missing/events.jsonl"
+[sinks.inside]
+type = "webhook"
+url = "https://127.0.0.1/?key=hush"
+[sinks.crm]
+type = "webhook"
+allow_private = true
+url = "http://127.0.0.1:9/hook?key=hush"
+[sinks.bus]
+type = "redis-stream"
+stream = "events"
+[sinks.disk]
+type = "file"
+path = "events.jsonl"
+"""
+    status, lines = asked(run, sinks)
+    assert status == 1
+    assert lines[1:4] == [
+        f"sink archive: FAULT: {tmp_path}/missing/events.jsonl: "
+        f"the folder {tmp_path}/missing does not exist; create it",
+        "sink inside: FAULT: 127.0.0.1: 127.0.0.1 is not a public address; set `allow_private = true` if it is meant",
+        "sink crm: FAULT: http://127.0.0.1:9/hook: the connection was refused",
+    ]
+    assert lines[4].startswith("sink bus: FAULT: sinks.bus.url: name the Redis of the stream")
+    assert lines[5:] == ["sink disk: events.jsonl is not there yet, and may be made"]
+    assert not Path("events.jsonl").exists()
+
+
+def test_a_receiver_that_is_there_is_asked_without_an_event(run, redis_url):
+    seen = []
+
+    def far_end(environ, start_response):
+        seen.append((environ["REQUEST_METHOD"], environ["wsgi.input"].read()))
+        start_response("405 Method Not Allowed", [])
+        return []
+
+    served = serve(far_end)
+    sink = f'[sinks.crm]\ntype = "webhook"\nallow_private = true\nurl = "{served.url}/hook?key=hush"\n'
+    status, lines = asked(run, f'{sink}[redis]\nurl = "{redis_url}"\n')
+    served.close()
+    assert (status, lines[-1]) == (
+        0,
+        f"sink crm: {served.url}/hook answers (OPTIONS: 405); whether it takes events, only one can tell",
+    )
+    assert seen == [("OPTIONS", b"")]
+
+
+# --- tokens
+
+
+@pytest.fixture
+def simulated():
+    """Both providers, and the configuration that fits them."""
+    simulated = Simulated("http://127.0.0.1:9", limited=False)
+    served = simulated.serve("127.0.0.1", 0)
+    simulated.text = simulated.configuration(served.url)
+    yield simulated
+    served.close()
+
+
+def test_a_token_is_obtained_from_each_source(run, redis_url, simulated):
+    status, lines = asked(run, f'{simulated.text}[redis]\nurl = "{redis_url}"\n')
+    assert status == 0
+    assert "source hover-demo: has an access token, obtained now" in lines
+    assert "source itwin-demo: has an access token, obtained now" in lines
+
+
+def test_a_token_that_is_still_good_is_not_exchanged(run, redis_url, simulated):
+    """Hover's refresh token is spent by that: a check must not put a working connection at risk."""
+    status, lines = asked(run, f'{simulated.text}[redis]\nurl = "{redis_url}"\n', times=3)
+    assert status == 0
+    assert "source hover-demo: has an access token, obtained earlier and still good" in lines
+    assert "source itwin-demo: has an access token, obtained earlier and still good" in lines
+    assert simulated.by_name["hover"].stage.counts["token"] == 1
+
+
+def test_without_a_redis_no_token_is_tried(run, simulated):
+    status, lines = asked(run, simulated.text + '[redis]\nurl = "redis://127.0.0.1:9/0"\n')
+    assert status == 1
+    assert lines[1:3] == [
+        f"source {name}: its token is not tried, since it would be kept in Redis"
+        for name in ("hover-demo", "itwin-demo")
+    ]
+    assert simulated.by_name["hover"].stage.counts["token"] == 0
+
+
+def test_no_refresh_token_is_spent_where_its_successor_could_not_be_kept(run, redis_url, redis_client, simulated):
+    redis_client.config_set("maxmemory", 1)
+    try:
+        status, lines = asked(run, f'{simulated.text}[redis]\nurl = "{redis_url}"\n')
+    finally:
+        redis_client.config_set("maxmemory", 0)
+    assert status == 1
+    assert "source hover-demo: FAULT: Redis cannot take it now (OutOfMemoryError)" in lines
+    assert simulated.by_name["hover"].stage.counts["token"] == 0
+
+
+def test_a_wrong_secret_of_the_application_is_told_for_each_source(run, redis_url, simulated):
+    text = re.sub("client_secret = .*", 'client_secret = "hush-and-wrong"', simulated.text)
+    status, lines = asked(run, f'{text}[redis]\nurl = "{redis_url}"\n')
+    assert status == 1
+    assert lines[-3:-1] == [
+        "source hover-demo: FAULT: the token endpoint refuses the application, not its refresh_token: "
+        "check client_id, client_secret and token_url",
+        "source itwin-demo: FAULT: the token endpoint answered 400: "
+        "check client_id and client_secret, and whether the application still exists",
+    ]
+
+
+def test_a_spent_refresh_token_needs_a_person(run, redis_url, simulated):
+    text = re.sub("refresh_token = .*", 'refresh_token = "hush-and-spent"', simulated.text)
+    for why in ("the token endpoint answered invalid_grant", "the refresh token was refused before"):
+        status, lines = asked(run, f'{text}[redis]\nurl = "{redis_url}"\n')
+        assert status == 1
+        assert lines[-3:-1] == [
+            f"source hover-demo: FAULT: {why}: authorise the application again and set the new refresh_token",
+            lines[-2],
+        ]
+        assert lines[-2].startswith("source itwin-demo: has an access token")
+
+
+def test_a_token_address_where_nobody_is_is_told(run, redis_url, simulated):
+    text = re.sub("provider = .*", r'\g<0>\ntoken_url = "http://127.0.0.1:9/token?key=hush"', simulated.text)
+    text = re.sub(r'\ntoken_url = "[^"]*/connect/token"', "", text)
+    status, lines = asked(run, f'{text}[redis]\nurl = "{redis_url}"\n')
+    assert status == 1
+    assert lines[-3:-1] == [
+        f"source {name}: FAULT: http://127.0.0.1:9/token: the connection was refused"
+        for name in ("hover-demo", "itwin-demo")
+    ]
+
+
+# --- how sinks are asked
+
+
+class Probe:
+    """A sink type whose sinks answer as their name says."""
+
+    Options = SinkOptions
+
+    def __init__(self):
+        self.closed = []
+        self.together = threading.Barrier(2)
+        self.release = threading.Event()
+        self.threads = []
+
+    def from_config(self, name, options, tools):
+        return self._Sink(self, name)
+
+    class _Sink:
+        def __init__(self, probe, name):
+            self.probe, self.name = probe, name
+
+        def try_out(self):
+            self.probe.threads.append(threading.current_thread())
+            logging.getLogger("library").critical("https://user:hush@example.com")
+            if self.name == "stuck":
+                self.probe.release.wait(60)
+                return "too late"
+            if self.name == "buggy":
+                return {}["hush"]
+            if self.name == "wordy":
+                return "channel\r\n#ops \x1b[31m" + "x" * 1000
+            self.probe.together.wait(20)
+            return f"channel #{self.name} as jobwire"
+
+        def deliver(self, event):
+            raise AssertionError("a check sends nothing")
+
+        def close(self):
+            self.probe.closed.append(self.name)
+
+
+@pytest.fixture
+def probe(monkeypatch):
+    probe = Probe()
+    monkeypatch.setattr(registry, "sink", lambda name: probe)
+    yield probe
+    probe.release.set()
+    for thread in probe.threads:
+        thread.join(10)
+
+
+def probes(*names):
+    return "".join(f'[sinks.{name}]\ntype = "probe"\n' for name in names)
+
+
+def test_sinks_are_asked_at_the_same_time_and_closed(run, probe, redis_url):
+    status, lines = asked(run, f'[redis]\nurl = "{redis_url}"\n' + probes("ops", "sales"))
+    assert (status, lines[-2:]) == (0, ["sink ops: channel #ops as jobwire", "sink sales: channel #sales as jobwire"])
+    assert sorted(probe.closed) == ["ops", "sales"]
+
+
+def test_a_sink_that_does_not_answer_is_a_fault_in_a_limited_time(run, probe, monkeypatch, caplog):
+    monkeypatch.setattr("processor.cli.check.SINK_SECONDS", 0.5)
+    began = time.monotonic()
+    status, lines = asked(run, probes("stuck", "buggy", "wordy"))
+    assert time.monotonic() - began < 20
+    assert status == 1
+    assert lines[1:3] == [
+        "sink stuck: FAULT: no answer within 0.5 s",
+        "sink buggy: FAULT: unexpected KeyError; JOBWIRE_DEBUG=1 shows where",
+    ]
+    assert lines[3].startswith("sink wordy: channel #ops [31mxxx")
+    assert len(lines[3]) < 600
+    assert not caplog.records  # a library's own words may hold what must not be seen
+
+
+def test_only_debugging_shows_where_a_sink_has_its_bug(run, probe):
+    Path("jobwire.toml").write_text(probes("buggy"))
+    assert "Traceback" not in run("check", "--online")[1]
+    assert "in try_out" in run("check", "--online", JOBWIRE_DEBUG="1")[1]
+
+
+def test_a_stuck_sink_does_not_keep_the_command_from_ending(tmp_path):
+    (tmp_path / "jobwire.toml").write_text('[sinks.x]\ntype = "console"\n')
+    code = """
+import time
+from processor.cli import check, main
+from processor.sinks.console import Console
+Console.try_out = lambda self: time.sleep(600)
+check.SINK_SECONDS = 0.2
+main(["check", "--online"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.endswith("sink x: FAULT: no answer within 0.2 s\n")
+
+
+class OnlyItsName:
+    """A provider that can do nothing that is asked here."""
+
+    Options = Hover.Options
+
+    @classmethod
+    def from_config(cls, name, options, tools):
+        return object()
+
+
+def test_a_provider_that_cannot_be_asked_is_no_fault(run, redis_url, simulated, monkeypatch):
+    hover = registry.provider
+    monkeypatch.setattr(registry, "provider", lambda name: OnlyItsName if name == "hover" else hover(name))
+    status, lines = asked(run, f'{simulated.text}[redis]\nurl = "{redis_url}"\n')
+    assert "source hover-demo: cannot be asked" in lines
+    assert status == 0
 
 
 # --- every command ---------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import traceback
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,10 +17,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from processor.errors import Busy, Forbidden, Malformed, NotYet, RateLimited, Refused, Rejected, Unreadable, Unverified
+from processor.errors import (
+    Busy,
+    Forbidden,
+    Malformed,
+    NotYet,
+    ProcessorError,
+    RateLimited,
+    ReconnectNeeded,
+    Refused,
+    Rejected,
+    Unreachable,
+    Unreadable,
+    Unverified,
+)
 from processor.model import Ignored, Message, ModelState, Notification, Request, State
 from processor.options import Rate
-from processor.ports import AnswersOptions, Http
+from processor.ports import Answer, AnswersOptions, Http
 from processor.providers import bentley
 from processor.providers.bentley import Bentley
 from processor.providers.bentley.families import FAMILIES
@@ -471,6 +485,36 @@ class TestFetch:
         http = FakeHttp(answer(json=TOKEN), answer(json=v2()), answer(status))
         with pytest.raises(error, match="messages"):
             make(http).fetch(JOB, api="reality-modeling", http=http)
+
+
+class TestTryingOut:
+    """`jobwire check --online` asks for a token and for nothing else."""
+
+    @pytest.mark.parametrize(
+        ("trouble", "error", "said"),
+        [
+            (answer(400, {"error": "invalid_client"}), ReconnectNeeded, "check client_id and client_secret"),
+            (answer(400, {"error": "invalid_grant"}), ReconnectNeeded, "check client_id and client_secret"),
+            (answer(503), Busy, "itwin, token endpoint: answered 503"),
+            (answer(body=b"<html>"), Unreadable, "not JSON"),
+            (Unreachable("https://ims.bentley.com/connect/token: cut"), Unreachable, "connect/token: cut"),
+        ],
+    )
+    def test_what_is_wrong_is_told_in_one_line(
+        self, trouble: Answer | Exception, error: type[ProcessorError], said: str
+    ) -> None:
+        http = FakeHttp(trouble)
+        with pytest.raises(error, match=said) as caught:
+            make(http).try_out()
+        assert len(http.sent) == 1
+        assert caught.value.message.isprintable()
+        assert "app-secret" not in "".join(traceback.format_exception(caught.value))
+
+    def test_a_token_is_obtained(self) -> None:
+        http = FakeHttp(answer(json=TOKEN))
+        provider = make(http)
+        assert [provider.try_out(), provider.try_out()] == ["has an access token", "has an access token"]
+        assert len(http.sent) == 1
 
 
 class TestOptions:

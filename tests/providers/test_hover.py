@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import traceback
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,10 +16,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from processor.errors import Malformed, NotYet, Refused, Rejected, Unreadable, Unverified
+from processor.errors import (
+    Malformed,
+    NotYet,
+    ProcessorError,
+    ReconnectNeeded,
+    Refused,
+    Rejected,
+    Shut,
+    Unreachable,
+    Unreadable,
+    Unverified,
+)
 from processor.model import Handshake, Ignored, ModelState, Notification, Request, State
 from processor.options import Rate
-from processor.ports import Greets, Http
+from processor.ports import Answer, Greets, Http
 from processor.providers import hover
 from processor.providers.hover import Hover
 from processor.providers.hover.signature import sign
@@ -460,6 +472,37 @@ class TestFetch:
         http = FakeHttp(answer(json=TOKEN), answer(404))
         with pytest.raises(NotYet, match="job 7: answered 404"):
             make(http).fetch("7", api="v3", http=http)
+
+
+class TestTryingOut:
+    """`jobwire check --online` asks for a token and for nothing else."""
+
+    def failure(self, trouble: Answer | Exception, kind: type[ProcessorError]) -> str:
+        http = FakeHttp(trouble)
+        with pytest.raises(kind) as caught:
+            make(http).try_out()
+        assert len(http.sent) == 1
+        said = "".join(traceback.format_exception(caught.value))
+        assert not [secret for secret in (SECRET, "app-secret", "refresh-0") if secret in said]
+        assert caught.value.message.isprintable()
+        return caught.value.message
+
+    def test_a_refresh_token_that_is_spent_needs_a_person(self) -> None:
+        said = self.failure(answer(400, {"error": "invalid_grant"}), ReconnectNeeded)
+        assert said.endswith("authorise the application again and set the new refresh_token")
+
+    @pytest.mark.parametrize("refusal", [answer(401, {"error": "invalid_client"}), answer(404, body=b"<html>")])
+    def test_another_refusal_is_not_blamed_on_the_refresh_token(self, refusal: Answer) -> None:
+        assert self.failure(refusal, Shut).endswith("check client_id, client_secret and token_url")
+
+    def test_a_token_address_that_is_away_is_told(self) -> None:
+        assert self.failure(Unreachable("https://hover.to/oauth/token: cut"), Unreachable).endswith("oauth/token: cut")
+
+    def test_a_token_is_obtained_and_not_exchanged_again_for_a_second_try(self) -> None:
+        http = FakeHttp(answer(json=TOKEN))
+        provider = make(http)
+        assert [provider.try_out(), provider.try_out()] == ["has an access token", "has an access token"]
+        assert len(http.sent) == 1
 
 
 class TestOptions:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from consumers import DOCS, configurations, consuming
 from marshmallow import ValidationError
+from running import wait_for
 
 from processor.errors import Shut, Unreachable
 from processor.model import JSON
 from processor.sinks.file import File
 from processor.testing.builders import a_job, an_event
-from processor.testing.sink import CanBeShut, CarriesDocuments
+from processor.testing.sink import CanBeShut, CarriesDocuments, TriesOut
 
 
-class TestFile(CarriesDocuments, CanBeShut):
+class TestFile(CarriesDocuments, CanBeShut, TriesOut):
     plugin = File
     least: ClassVar = {"type": "file", "path": "events.jsonl"}
 
@@ -30,11 +34,18 @@ class TestFile(CarriesDocuments, CanBeShut):
 
     @pytest.fixture
     def taken(self, tmp_path: Path) -> Callable[[], list[JSON]]:
-        return lambda: [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+        path = tmp_path / "events.jsonl"
+        return lambda: [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     @pytest.fixture
     def shut(self, tmp_path: Path) -> File:
         return File("file", str(tmp_path / "missing" / "events.jsonl"))
+
+    @pytest.fixture
+    def away(self, tmp_path: Path) -> File:
+        """A link that leads to itself, as after a bad move: neither there nor missing."""
+        (tmp_path / "circle").symlink_to(tmp_path / "circle")
+        return File("file", str(tmp_path / "circle"))
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
@@ -119,7 +130,91 @@ def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / "events.jsonl").exists()
 
 
+# --- trying out ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Whoever runs the tests may not write what a folder's mode forbids: root may, so root is somebody else here."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+
+
+@pytest.fixture
+def readable(nobody: None) -> Iterator[Path]:
+    """A folder in which nothing may be made, with a file in it that may not be written."""
+    folder = Path(tempfile.mkdtemp(prefix="jw-"))  # not tmp_path: its parents let nobody else in
+    (folder / "events.jsonl").touch(0o400)
+    folder.chmod(0o500)
+    yield folder
+    folder.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def test_a_folder_in_which_no_file_may_be_made_is_named(readable: Path) -> None:
+    with pytest.raises(Shut, match=f"new.jsonl: no file may be made in the folder {readable}$"):
+        File("file", str(readable / "new.jsonl")).try_out()
+
+
+def test_a_file_that_may_not_be_written_is_named(readable: Path) -> None:
+    with pytest.raises(Shut, match=r"events.jsonl: Permission denied; events need a file that may be written"):
+        File("file", str(readable / "events.jsonl")).try_out()
+
+
+def test_trying_out_tells_a_folder_from_a_file_and_a_missing_folder_from_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(Shut, match="Is a directory"):
+        File("file", str(tmp_path)).try_out()
+    for path in ("missing/", "missing/events.jsonl"):
+        with pytest.raises(Shut, match=f"the folder {tmp_path}/missing does not exist; create it"):
+            File("file", f"{tmp_path}/{path}").try_out()
+    with pytest.raises(Shut, match="the folder /dev/null does not exist"):
+        File("file", "/dev/null/events.jsonl").try_out()
+
+
+def test_trying_out_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sink = File("file", "events.jsonl")
+    assert sink.try_out() == "events.jsonl is not there yet, and may be made"
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "events.jsonl").write_text("a line without an end")
+    assert sink.try_out() == "events.jsonl may be appended to"
+    assert (tmp_path / "events.jsonl").read_text() == "a line without an end"
+
+
+# --- configuration ---------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("path", ["", "a\0b"])
 def test_a_path_that_cannot_be_is_a_fault(path: str) -> None:
     with pytest.raises(ValidationError):
         File.Options().load({"type": "file", "path": path})
+
+
+def test_the_configuration_of_the_page_can_be_used(tmp_path: Path) -> None:
+    settings = configurations(DOCS / "file.md", tmp_path)
+    assert settings
+    assert all(sink.type == "file" for found in settings for sink in found.sinks.values())
+
+
+def test_the_consumer_of_the_page_reads_what_is_written_and_what_comes_after(tmp_path: Path) -> None:
+    """It begins where it ended the last time, and leaves a line that is not whole yet to the next look."""
+    path = tmp_path / "events.jsonl"
+    sink = File("file", str(path))
+    sink.deliver(an_event())
+    for job in ("1", "2"):
+        sink.deliver(an_event(job=a_job(id=job)))
+    with consuming(DOCS / "file.md", EVENTS=str(path), PLACE=str(tmp_path / "place")) as reader:
+        assert len(reader.printed(3)) == 3
+        with path.open("a") as other:
+            other.write('{"id": "ev')
+        sink.deliver(an_event(job=a_job(id="3")))
+        assert [line.split()[0] for line in reader.printed(4)] == ["model.failed"] * 4
+        wait_for(lambda: (tmp_path / "place").read_text() == str(path.stat().st_size))
+    sink.deliver(an_event(job=a_job(id="4")))
+    with consuming(DOCS / "file.md", EVENTS=str(path), PLACE=str(tmp_path / "place")) as reader:
+        [line] = reader.printed(1)
+    assert "jobs/4/" in line

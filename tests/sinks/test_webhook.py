@@ -6,25 +6,30 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
+from consumers import DOCS, Consuming, configurations, consuming
 from marshmallow import ValidationError
+from running import free_port, wait_for
 from standardwebhooks import Webhook as Verifier
 
-from processor.errors import Busy, ProcessorError, RateLimited, Refused, Shut
+from processor.errors import Busy, ProcessorError, RateLimited, Refused, Shut, Unreachable
 from processor.http import HttpClient
 from processor.model import JSON, Secret
 from processor.sinks.webhook import Webhook
-from processor.testing.builders import an_event
+from processor.testing.builders import a_job, an_event
 from processor.testing.fakes import StandingClock, some_tools
-from processor.testing.sink import CanBeAway, CanBeShut, CarriesDocuments, RefusesDocuments
+from processor.testing.sink import CanBeAway, CanBeShut, CarriesDocuments, RefusesDocuments, TriesOut
 
 OLD = "whsec_" + base64.b64encode(b"the old secret of 32 bytes......").decode()
 NEW = "whsec_" + base64.b64encode(b"the new secret of 32 bytes......").decode()
@@ -38,6 +43,7 @@ class FarEnd:
         self.status, self.headers, self.delay = 204, {}, 0.0
         self.body: bytes | None = b""
         self.received: list[tuple[Mapping[str, str], bytes]] = []
+        self.asked: list[Mapping[str, str]] = []  # by OPTIONS
         self.connections = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}/hooks/1?key=SECRET-IN-QUERY"
@@ -51,9 +57,14 @@ class FarEnd:
                 far_end.connections += 1
                 super().setup()
 
+            def do_OPTIONS(self) -> None:
+                far_end.asked.append(self.headers)
+                self.do_POST()
+
             def do_POST(self) -> None:
-                sent = self.rfile.read(int(self.headers["content-length"]))
-                far_end.received.append((self.headers, sent))
+                sent = self.rfile.read(int(self.headers["content-length"] or 0))
+                if self.command == "POST":
+                    far_end.received.append((self.headers, sent))
                 time.sleep(far_end.delay)
                 body = far_end.body if far_end.body is not None else str(self.headers).encode() + sent
                 self.send_response(far_end.status)
@@ -122,6 +133,41 @@ class TestWebhook(CarriesDocuments, RefusesDocuments, CanBeShut, CanBeAway):
     def stalled(self, far_end: FarEnd, sink: Webhook) -> Webhook:
         far_end.delay = 0.5
         return webhook(far_end.url, timeout=0.2)
+
+
+class TestAskingWebhook(TriesOut):
+    """Its door is shut where the address itself may not be used: a key can only be tried with an event."""
+
+    plugin = Webhook
+    least = TestWebhook.least
+    secrets = TestWebhook.secrets
+    sink = TestWebhook.sink
+    taken = TestWebhook.taken
+    away = TestWebhook.away
+
+    @pytest.fixture
+    def shut(self, far_end: FarEnd) -> Webhook:
+        return webhook(far_end.url, allow_private=False)
+
+    def test_nobody_who_answers_costs_a_limited_time(self, far_end: FarEnd) -> None:
+        far_end.delay = 0.5
+        with pytest.raises(Unreachable, match=r"no whole answer in 0\.2 s"):
+            webhook(far_end.url, timeout=0.2).try_out()
+
+    @pytest.mark.parametrize("status", [200, 204, 302, 401, 404, 405, 500, 501])
+    def test_whoever_answers_is_there_and_has_got_no_event(self, far_end: FarEnd, status: int) -> None:
+        """Few receivers are made for a request but POST, so its status is told and not judged."""
+        far_end.status, far_end.body = status, None
+        address = far_end.url.partition("?")[0]
+        said = webhook(far_end.url).try_out()
+        assert said == f"{address} answers (OPTIONS: {status}); whether it takes events, only one can tell"
+        assert far_end.received == []
+
+    def test_the_operators_headers_are_sent_and_no_signature(self, far_end: FarEnd) -> None:
+        webhook(far_end.url).try_out()
+        [headers] = far_end.asked
+        assert headers["x-key"] == TOKEN
+        assert "webhook-id" not in headers
 
 
 # --- what an answer means --------------------------------------------------------------------------------------------
@@ -306,3 +352,57 @@ def test_a_signing_secret_may_lack_its_padding(secret: str) -> None:
 
 def test_an_address_keeps_its_last_slash() -> None:
     assert Webhook.Options().load({**TestWebhook.least, "url": "https://a.example/b/"})["url"].endswith("/b/")
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_the_configuration_of_the_page_can_be_used(tmp_path: Path) -> None:
+    settings = configurations(DOCS / "webhook.md", tmp_path)
+    assert settings
+    assert all(sink.type == "webhook" for found in settings for sink in found.sinks.values())
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, Consuming]]:
+    """The consumer of the page, at work, and its address."""
+    port = free_port()
+    with consuming(DOCS / "webhook.md", WEBHOOK_SECRET=NEW, PORT=str(port)) as running:
+        wait_for(lambda: reachable(port))
+        yield f"http://127.0.0.1:{port}/hooks/models", running
+
+
+def reachable(port: int) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def told(running: Consuming) -> list[str]:
+    """What the consumer has printed; Flask greets on the same stream."""
+    return [line for line in running.printed(0) if not line.startswith(" * ")]
+
+
+def test_the_consumer_of_the_page_takes_ours_once_and_refuses_others(receiver: tuple[str, Consuming]) -> None:
+    url, running = receiver
+    with pytest.raises(Shut, match="answered 401"):
+        webhook(url, secrets=[OLD], timeout=10).deliver(an_event())
+    forged = HttpClient()
+    for headers in (
+        {},
+        {"webhook-id": "e", "webhook-timestamp": "x", "webhook-signature": "v1,AAAA"},
+        {"webhook-id": "e", "webhook-timestamp": str(int(time.time())), "webhook-signature": "garbage"},
+        {"webhook-id": "e", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,A"},
+    ):
+        assert forged.request("POST", url, headers=headers, body=b"\xff{}").status == 401
+        assert forged.request("POST", url, headers=headers, body=b"{}").status == 401
+    assert told(running) == []
+    sink = webhook(url, timeout=10)
+    for _ in range(2):
+        sink.deliver(an_event())
+    sink.deliver(an_event(job=a_job(id="2")))
+    wait_for(lambda: len(told(running)) >= 2)
+    assert told(running) == ["model.failed jobs/15084303/models/15081686", "model.failed jobs/2/models/15081686"]
+    assert "(OPTIONS: 200)" in sink.try_out()
+    for client in (sink, forged):
+        client.close()

@@ -36,7 +36,7 @@ class BentleyOptions(SourceOptions):
 
 @dataclass(frozen=True)
 class Bentley:
-    """One Bentley service application: a ports.Provider that also AnswersOptions."""
+    """One Bentley service application: a ports.Provider that also AnswersOptions, HoldsGrant and CanBeTried."""
 
     source: str
     keys: tuple[bytes, ...] = field(repr=False)  # of the signature; they are secrets
@@ -55,6 +55,11 @@ class Bentley:
 
     def reconnect_needed(self) -> bool:
         return self.api.oauth.reconnect_needed()
+
+    def try_out(self) -> str:
+        """ports.CanBeTried: whether an access token can be had. One that is stored and still good is not renewed."""
+        self.api.oauth.token()
+        return "has an access token"
 
     def verify(self, request: Request) -> None:
         signature.verify(request, keys=self.keys)

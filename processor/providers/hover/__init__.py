@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from processor.errors import ReconnectNeeded, Shut
 from processor.model import JSON, Handshake, Ignored, Job, Notification, Request
 from processor.oauth import OAuth, RotatingRefreshToken
 from processor.options import Duration, Rate, RateField, SecretField, SourceOptions, Url
@@ -53,7 +54,7 @@ class HoverOptions(SourceOptions):
 
 @dataclass(frozen=True)
 class Hover:
-    """One Hover account: a ports.Provider that also Greets."""
+    """One Hover account: a ports.Provider that also Greets, HoldsGrant and CanBeTried."""
 
     source: str
     keys: tuple[bytes, ...] = field(repr=False)  # of the signature; they are secrets
@@ -77,6 +78,20 @@ class Hover:
 
     def reconnect_needed(self) -> bool:
         return self.api.oauth.reconnect_needed()
+
+    def try_out(self) -> str:
+        """ports.CanBeTried: whether an access token can be had.
+
+        One that is stored and still good is not renewed for this: what is exchanged for nothing can only get lost.
+        """
+        try:
+            self.api.oauth.token()
+        except ReconnectNeeded:
+            if self.reconnect_needed():
+                raise
+            who = f"{self.source}: the token endpoint refuses the application, not its refresh_token"
+            raise Shut(f"{who}: check client_id, client_secret and token_url") from None
+        return "has an access token"
 
     def verify(self, request: Request) -> None:
         signature.verify(request, keys=self.keys, signed_path=self.signed_path, window=self.replay_window)
