@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.model import Address, CostEstimate, Customer, EventType, Message, ModelState, State
+from processor.model import Address, CostEstimate, Customer, EventType, Message, Model, ModelState, State
 from processor.testing.builders import a_job, a_model, an_alarm, an_event
 from processor.text import HEADLINE, NAME, VALUE, clean, details, headline, json_line, moment
 
@@ -53,6 +53,7 @@ def is_harmless(line: str, limit: int) -> bool:
         ("a\U000e0041\ufeffb\u200b", "ab"),
         ("\N{WOMAN}\u200d\N{PERSONAL COMPUTER} é ß 家", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER} é ß 家"),
         ("  a  b  ", "a b"),
+        ("\u200d \u200c", ""),
         ("", ""),
     ],
 )
@@ -64,6 +65,10 @@ def test_a_long_line_is_shortened() -> None:
     assert clean("abcdef", 6) == "abcdef"
     assert clean("abcdefg", 6) == "abcde…"
     assert clean("abcd efg", 6) == "abcd…"
+
+
+def test_a_text_without_end_costs_no_more_than_its_beginning() -> None:
+    assert clean("a" + "\u200b" * 100_000 + "b", 6) == "a…"
 
 
 @given(st.text(), st.integers(1, 50))
@@ -127,7 +132,10 @@ ESTIMATE = CostEstimate(id="processing", kind="processing", amount=3.5)
             f"Job moved on: {JOB}: from waiting to processing",
         ),
         (an_event(EventType.JOB_SUCCEEDED, job=a_job(models=())), f"Job succeeded: {JOB}"),
-        (an_event(EventType.JOB_SUCCEEDED), f"Job succeeded: {JOB}: 1 of 2 models failed"),
+        (
+            an_event(EventType.JOB_SUCCEEDED),
+            f"Job succeeded: {JOB}: 1 of 2 models ready, 1 failed: Garage, lack of exterior shots",
+        ),
         (an_event(EventType.JOB_FAILED), f"Job failed: {JOB}: Lack of exterior shots"),
         (an_event(EventType.JOB_FAILED, failure=Message()), f"Job failed: {JOB}"),
         (an_event(EventType.JOB_FAILED, failure=Message(code="E1")), f"Job failed: {JOB}: E1"),
@@ -174,6 +182,78 @@ def test_a_model_that_is_the_job_is_named_once() -> None:
     ) == ("Model failed: Bridge (cc3d)")
 
 
+def test_a_model_of_which_only_the_id_is_left_is_named_by_it() -> None:
+    event = an_event()
+    event["data"] = dict.fromkeys(event["data"])
+    assert headline(event) == "Model failed: model 15081686 (15084303)"
+
+
+def test_a_name_that_cannot_be_seen_is_none() -> None:
+    assert headline(an_event(EventType.JOB_CREATED, job=a_job(name="\u200b\x00\u200d"))) == "New job: 15084303"
+
+
+def test_an_amount_that_no_float_can_hold_is_told_too() -> None:
+    event = an_event(EventType.COST_ESTIMATE_AVAILABLE, cost_estimate=ESTIMATE)
+    event["data"]["cost_estimate"]["amount"] = 10**400
+    assert headline(event).startswith(f"Processing cost estimate: {JOB}: 1000")
+
+
+READY = a_model(name="House", state=ModelState.SUCCEEDED, failure_reason=None)
+GOING = a_model(name="Shed", state=ModelState.PROCESSING, failure_reason=None)
+
+
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        ((), ""),
+        ((READY,), ""),
+        ((GOING,), ""),
+        ((GOING, GOING), ""),
+        ((READY, READY), ": 2 models ready"),
+        ((READY, GOING, READY), ": 2 of 3 models ready"),
+        ((a_model(),), ": its model failed: Garage, lack of exterior shots"),
+        ((a_model(name="Main House"),), ": its model failed: lack of exterior shots"),
+        ((a_model(name=None),), ": its model failed: lack of exterior shots"),
+        ((a_model(name=None, failure_reason=None),), ": its model failed"),
+        ((a_model(), a_model(name=None)), ": none of 2 models ready, 2 failed: "
+         "Garage, lack of exterior shots; model 15081686, lack of exterior shots"),
+        ((READY, a_model(failure_reason=None)), ": 1 of 2 models ready, 1 failed: Garage"),
+        ((READY, READY, a_model(), READY), ": 3 of 4 models ready, 1 failed: Garage, lack of exterior shots"),
+        ((a_model(failure_reason="No " * 99),) * 2, ": none of 2 models ready, 2 failed: "
+         f"Garage, no{' No' * 25} N… and 1 more"),
+    ],
+)  # fmt: skip
+def test_a_job_that_succeeded_says_how_its_models_did(models: tuple[Model, ...], told: str) -> None:
+    assert headline(an_event(EventType.JOB_SUCCEEDED, job=a_job(models=models))) == f"Job succeeded: {JOB}{told}"
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("Lack of exterior shots.", "lack of exterior shots"),
+        ("Don't know", "don't know"),
+        ("A wall is missing", "a wall is missing"),
+        ("PDF is missing", "PDF is missing"),
+        ("I/O error", "I/O error"),
+        ("I do not know", "I do not know"),
+        ("iTwin is gone", "iTwin is gone"),
+        ("Hover is closed", "Hover is closed"),
+        ("InputData_Invalid", "InputData_Invalid"),
+        ("Timeout", "Timeout"),
+        ("42 photos are too few", "42 photos are too few"),
+        ("Überall fehlt etwas", "überall fehlt etwas"),
+    ],
+)
+def test_a_reason_amid_a_sentence_begins_with_a_small_letter_unless_it_is_a_name(reason: str, told: str) -> None:
+    job = a_job(models=(READY, a_model(failure_reason=reason)))
+    assert headline(an_event(EventType.JOB_SUCCEEDED, job=job)).endswith(f"1 failed: Garage, {told}")
+
+
+def test_an_alarm_of_a_kind_that_is_not_known_is_told_too() -> None:
+    event = an_alarm(place="sources/a", detail="twice") | {"type": "ops.new"}
+    assert headline(event) == "ops.new of a: twice"
+
+
 @pytest.mark.parametrize(
     ("kind", "place", "raised", "over"),
     [
@@ -213,7 +293,6 @@ def test_every_type_of_event_has_words_of_its_own() -> None:
 
 def test_details_of_a_job() -> None:
     job = a_job(
-        url="https://hover.to/jobs/15084303",
         address=Address(line1="1 High Street", line2="Flat 2", city="York", postal_code="YO1", latitude=53.9),
         customer=Customer(name="Jo\nSmith", email="jo@example.com"),
     )
@@ -222,7 +301,6 @@ def test_details_of_a_job() -> None:
         ("Reason", "E1: No photos: Take some"),
         ("Address", "1 High Street, Flat 2, York, YO1"),
         ("Customer", "Jo Smith"),
-        ("Link", "https://hover.to/jobs/15084303"),
     ]
 
 
@@ -234,10 +312,25 @@ def test_details_of_a_cost_estimate() -> None:
         currency="USD",
         units="rooms",
         basis={"a": 1, "b": None, "c": [2]},
-        url="https://x",
     )
     event = an_event(EventType.COST_ESTIMATE_AVAILABLE, job=a_job(address=None), cost_estimate=estimate)
-    assert details(event)[1:] == [("Amount", "10 USD rooms"), ("Based on", "a 1, c [2]"), ("Link", "https://x")]
+    assert details(event)[1:] == [("Amount", "10 USD rooms"), ("Based on", "a 1, c [2]")]
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (Message(message="Take some photos"), None),
+        (Message(message="a" * (HEADLINE + 1)), "a" * (HEADLINE + 1)),
+        (Message("E1", "Invalid input", "Invalid input: a scene"), "E1: Invalid input: a scene"),
+    ],
+)
+def test_the_reason_is_a_detail_where_the_headline_does_not_say_it_all(failure: Message, expected: str | None) -> None:
+    assert dict(details(an_event(failure=failure))).get("Reason") == expected
+
+
+def test_details_of_a_test_say_no_time_at_which_it_began() -> None:
+    assert details(an_alarm(EventType.OPS_TEST)) == [("Sink", "orders")]
 
 
 def test_details_of_an_alarm() -> None:
@@ -247,16 +340,6 @@ def test_details_of_an_alarm() -> None:
         ("Until", "2025-03-17 00:02:58 UTC"),
         ("Count", "3"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("url_status", "expected"),
-    [("ready", "https://model"), (None, "https://model"), ("not_available", "https://job")],
-)
-def test_the_link_is_to_the_model_unless_its_page_does_not_work(url_status: str | None, expected: str) -> None:
-    model = a_model(state=ModelState.SUCCEEDED, url="https://model", url_status=url_status)
-    event = an_event(EventType.MODEL_SUCCEEDED, job=a_job(url="https://job"), model=model)
-    assert dict(details(event))["Link"] == expected
 
 
 @pytest.mark.parametrize(

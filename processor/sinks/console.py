@@ -13,11 +13,12 @@ from marshmallow import fields, validate
 from rich.console import Console as Terminal
 from rich.text import Text
 
-from processor import text
 from processor.errors import Unreachable
 from processor.model import JSON
 from processor.options import SinkOptions
 from processor.ports import Tools
+from processor.telling import Link, tell
+from processor.text import json_line
 
 _STYLES = {"succeeded": "green", "failed": "bold red", "cancelled": "yellow", "available": "cyan"}
 _ALARM = "bold magenta"
@@ -44,7 +45,7 @@ class Console:
     def deliver(self, event: Mapping[str, JSON]) -> None:
         stream = sys.stdout
         try:
-            said = f"{text.json_line(event)}\n" if self._as_json else _told(event, stream)
+            said = f"{json_line(event)}\n" if self._as_json else _told(event, stream)
             with self._writing:
                 _write(stream, said)
         except (OSError, ValueError) as e:  # ValueError: "I/O operation on closed file"
@@ -56,17 +57,24 @@ class Console:
 
 def _told(event: Mapping[str, JSON], stream: TextIO) -> str:
     """The event as people read it, in colour where there is a terminal that wants it (see https://no-color.org)."""
-    details = text.details(event)
-    width = max((len(label) for label, _ in details), default=0)
+    said = tell(event)
+    facts = [*said.facts, *map(_shown, said.links)]
+    width = max((len(label) for label, _ in facts), default=0)
     # Text, unlike a str given to rich, is never read as markup.
-    told = Text().append(f"{text.moment(event.get('time'))}  ", style="dim")
-    told.append(f"{text.headline(event)}\n", style=_style(str(event.get("type"))))
-    for label, value in details:
+    told = Text().append(f"{said.when}  ", style="dim")
+    told.append(f"{said.headline}\n", style=_style(str(event.get("type"))))
+    for label, value in facts:
         told.append(f"    {label:{width}}  ", style="dim").append(f"{value}\n")
     page = io.StringIO()
     terminal = Terminal(file=page, force_terminal=stream.isatty(), highlight=False, emoji=False, soft_wrap=True)
     terminal.print(told, end="")
     return page.getvalue()
+
+
+def _shown(link: Link) -> tuple[str, str]:
+    """ "Model", "Main House  https://…": names, which are longer than labels, stand with the values."""
+    label, _, name = link.label.partition(" ")
+    return label, f"{name}  {link.url}".strip()
 
 
 def _style(kind: str) -> str:

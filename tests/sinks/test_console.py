@@ -64,10 +64,11 @@ EVIL = "\x1b]0;owned\x07\x1b[2J[red]x[/red] \u202eevil\u2066\r\nJob failed: not 
         pytest.param(
             an_event(EventType.JOB_SUCCEEDED),
             """\
-2025-03-17 00:02:58 UTC  Job succeeded: Main House (15084303): 1 of 2 models failed
+2025-03-17 00:02:58 UTC  Job succeeded: Main House (15084303): 1 of 2 models ready, 1 failed: Garage, lack of exterior shots
     Source   hover-main
     Address  4312 Meadow Drive, Santa Maria, CA 93455, US
-""",
+    Model    Main House  https://hover.to/design-studio/15084303/model/15081683
+""",  # noqa: E501  # lines are not cut: a terminal wraps them
             id="a job that succeeded",
         ),
         pytest.param(
@@ -76,7 +77,7 @@ EVIL = "\x1b]0;owned\x07\x1b[2J[red]x[/red] \u202eevil\u2066\r\nJob failed: not 
 2025-03-17 00:02:58 UTC  Model ready: Main House (15084303)
     Source   hover-main
     Address  4312 Meadow Drive, Santa Maria, CA 93455, US
-    Link     https://hover.to/design-studio/15084303/model/15081683
+    Model    https://hover.to/design-studio/15084303/model/15081683
 """,
             id="a model",
         ),
