@@ -129,6 +129,19 @@ class Notification:
     claim: str | None = None
 
 
+_ESTIMATE = "~estimate-"  # no provider has job ids that begin so
+
+
+def estimate_lane(estimate_id: str) -> str:
+    """What stands for the job id of a notification that tells of an estimate."""
+    return _ESTIMATE + estimate_id
+
+
+def estimate_of(job_id: str) -> str | None:
+    """The estimate that `estimate_lane` was made of; None for a job's id."""
+    return job_id.removeprefix(_ESTIMATE) if job_id.startswith(_ESTIMATE) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Handshake:
     """The provider asks whether this address is ours, by a code we may send back."""
@@ -265,7 +278,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One real change. `data` is the JSON of the CloudEvent's data; ids come from content (see pipeline/diff.py)."""
+    """One real change. `data` is the JSON of the CloudEvent's data; ids come from content (see pipeline/diff.py).
+
+    Of an alarm of ours, `source` is `sources/NAME` or `sinks/NAME`, and `job_id` is empty.
+    """
 
     id: str
     type: EventType
@@ -277,15 +293,16 @@ class Event:
 
     def cloudevent(self) -> dict[str, JSON]:
         """The event as a CloudEvents 1.0 document in structured JSON."""
+        ours = self.type.startswith("ops.")
         return {
             "specversion": "1.0",
             "id": self.id,
-            "source": f"/sources/{self.source}",
+            "source": f"/{self.source}" if ours else f"/sources/{self.source}",
             "type": str(self.type),
             "subject": self.subject,
             "time": timestamp(self.time),
             "datacontenttype": "application/json",
-            "partitionkey": f"{self.source}/{self.job_id}",
+            "partitionkey": self.source if ours else f"{self.source}/{self.job_id}",
             "data": dict(self.data),
         }
 

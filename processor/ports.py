@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from processor.errors import Unreadable
-from processor.model import JSON, Handshake, Ignored, Job, Notification, Request
+from processor.model import JSON, CostEstimate, Handshake, Ignored, Job, Notification, Request, Secret
 
 Clock = Callable[[], datetime]  # now, aware, in UTC
 
@@ -104,6 +104,9 @@ class Tools:
     clock: Clock
     memory: Memory
     redis_url: str | None = None  # our own Redis, for the sinks that write to it
+    secrets: Callable[[str], Sequence[Secret]] = (
+        lambda source: ()
+    )  # of a source's webhooks that we registered ourselves
     public_url: str | None = None  # where people reach this jobwire; None: messages have no links to it
 
 
@@ -164,6 +167,96 @@ class HoldsGrant(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One page of a provider's list of jobs.
+
+    `next` is where the next page begins, None: this was the last one. `reached` is what the list is to be asked from by
+    the next pass; both are the provider's own and come back as they were. `unread` says what of the page could not be
+    read, a short line for each row.
+    """
+
+    jobs: tuple[Job, ...]
+    api: str
+    next: JSON = None
+    reached: JSON = None
+    unread: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """A provider whose jobs can be listed: what no webhook told is found by reconciliation."""
+
+    def lists(self) -> Sequence[str]:
+        """The names of the lists that together have every job of the source."""
+        ...
+
+    def page(self, name: str, *, since: JSON, at: JSON, http: Http) -> Listed:
+        """One page of the list `name`; `since` is what a former pass reached (None: everything), `at` the `next` of the
+        page before (None: the first). One call. Raises as `fetch` does."""
+        ...
+
+
+@runtime_checkable
+class Estimates(Provider, Protocol):
+    """A provider some of whose cost estimates are things of their own, told by webhooks of their own.
+
+    Such a notification's `job_id` is `model.estimate_lane(id)`, since what it tells of is no job.
+    """
+
+    def fetch_estimate(self, estimate_id: str, *, http: Http) -> JSON:
+        """Ask for one. Raises as `fetch` does."""
+        ...
+
+    def translate_estimate(self, original: JSON) -> tuple[str, CostEstimate]:
+        """The id of the job that it belongs to, and the estimate. Pure. Raises Unreadable."""
+        ...
+
+
+@runtime_checkable
+class NoticesDrift(Protocol):
+    """A provider that knows which words it knows."""
+
+    def strange(self, original: JSON, *, api: str) -> Sequence[str]:
+        """What in a fetched job is not known or not there: 'job state "fancy"', 'no field models'. Pure, never raises.
+
+        Words of theirs only, never values that tell of a person.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A webhook as the provider has it. `state` is in the provider's words; `trouble` says why it does not tell us
+    everything ("" = it does). `secret` is there when the provider told it just now."""
+
+    id: str
+    url: str
+    state: str
+    trouble: str = ""
+    events: tuple[str, ...] = ()
+    secret: Secret | None = None
+
+
+@runtime_checkable
+class Subscribes(Protocol):
+    """A provider whose webhooks can be registered by us. Everything raises as `fetch` does."""
+
+    def subscriptions(self, *, http: Http) -> Sequence[Subscription]:
+        """All webhooks of the account."""
+        ...
+
+    def subscribe(self, url: str, *, http: Http) -> Subscription:
+        """Register `url` for everything that we act on, and set it to work as far as that is ours to do."""
+        ...
+
+    def unsubscribe(self, subscription_id: str, *, http: Http) -> None: ...
+
+    def mend(self, subscription: Subscription, *, http: Http) -> bool:
+        """Set a webhook to work again that is in trouble, as far as that is possible; whether something was done."""
+        ...
+
+
 class Sink(Protocol):
     """One configured destination. One instance serves many threads; connections are opened on first use."""
 
@@ -203,7 +296,8 @@ class Gathers(Protocol):
 
 @runtime_checkable
 class CanBeTried(Protocol):
-    """A sink whose far end, or a provider whose token endpoint, can be asked whether all is well, without giving it anything."""
+    """A sink whose far end can be asked whether it would take events, without giving it one; or a provider whose token
+    endpoint can be asked for a token."""
 
     def try_out(self) -> str:
         """A few words about what is there: "channel #ops as jobwire". Leaves nothing behind that anybody would see.

@@ -25,17 +25,19 @@ from processor.settings import Settings, SinkSettings, SourceSettings
 from processor.store import keys
 from processor.store.batches import Batches
 from processor.store.journal import Journal
-from processor.store.lanes import TOGETHER, Accepted, Hint, Lanes, Resource, windows
+from processor.store.lanes import TOGETHER, Lanes
 from processor.store.memory import RedisMemory
 from processor.store.registrations import Registrations
 from processor.store.scripts import Scripts
 from processor.store.tokens import RedisTokens
+from processor.store.work import Accepted, Hint, Resource, windows
 
 log = structlog.get_logger(__name__)
 
 # How many lanes of one source or sink may be in hand at once, in all workers together: enough to hide a far end's
 # latency, and half of one worker's threads, so that a far end that hangs leaves the other half to the rest.
 CAP = 8
+OWN_SHARE = 0.3  # of a provider's rate limits: lists, and looking again at jobs that no webhook told of
 CONFIRM = "webhook-verification-code"  # the event of a handshake that waits in a source's lane
 CONFIRM_JOB = "~confirm"
 _Let = tuple[Accepted, list[tuple[str, str]]]  # what became of a hint, and the hands to be sent
@@ -181,7 +183,7 @@ class _Inbox:
     def put(self, notification: Notification) -> Taken:
         n = notification
         lane = keys.refresh_lane(n.source, n.job_id)
-        return self._take(n.source, Hint(_digest(n.source, n.key), lane, n.event, n.api, n.claim or ""))
+        return self._take(n.source, Hint(digest(n.source, n.key), lane, n.event, n.api, n.claim or ""))
 
     def awaits_code(self, source: str) -> bool:
         return self.app.registrations.awaits_code(source)
@@ -189,7 +191,7 @@ class _Inbox:
     def put_handshake(self, handshake: Handshake) -> Taken:
         """A code waits in a lane like any notification: it is sent back late rather than never."""
         lane = keys.refresh_lane(handshake.source, CONFIRM_JOB)
-        seen = _digest(handshake.source, handshake.code)
+        seen = digest(handshake.source, handshake.code)
         return self._take(handshake.source, Hint(seen, lane, CONFIRM, handshake.code, ""))
 
     def _take(self, source: str, hint: Hint) -> Taken:
@@ -228,7 +230,15 @@ def now() -> datetime:
 
 def _source(source: SourceSettings) -> Resource:
     rates = [(r.count, r.seconds) for r in source.rate_limits]
-    return Resource(keys.refreshing(source.name), CAP, windows(rates), budget=f"b:{source.client_key}")
+    own = [_part(count, seconds) for count, seconds in rates]
+    budget = f"b:{source.client_key}"
+    return Resource(keys.refreshing(source.name), CAP, windows(rates), budget=budget, share=windows(own))
+
+
+def _part(count: int, seconds: float) -> tuple[int, float]:
+    """What of a rate limit we may use for what nobody told us to ask."""
+    own = count * OWN_SHARE
+    return (int(own), seconds) if own >= 1 else (1, seconds / own)
 
 
 def _sink(sink: SinkSettings) -> Resource:
@@ -236,5 +246,5 @@ def _sink(sink: SinkSettings) -> Resource:
     return Resource(keys.delivering(sink.name), CAP, windows(rates), batch=TOGETHER if sink.manner.gathers else 1)
 
 
-def _digest(*parts: str) -> str:
+def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]

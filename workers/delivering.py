@@ -10,7 +10,7 @@ from processor.model import JSON
 from processor.pipeline import deliver as pipeline
 from processor.pipeline.gather import quiet_until
 from processor.ports import Occasion
-from processor.store.lanes import Claim
+from processor.store.work import Claim
 from processor.wiring import App
 from workers.ending import ms, poisonous, settle
 

@@ -11,7 +11,7 @@ from processor.errors import NotYet, Permanent, ProcessorError, RateLimited, Rec
 from processor.model import JSON
 from processor.options import RetryPolicy
 from processor.store import keys
-from processor.store.lanes import Claim
+from processor.store.work import Claim
 from processor.wiring import App
 from workers import retry
 

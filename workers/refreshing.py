@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Literal
 
 import structlog
 
 from processor.errors import Unavailable
-from processor.model import JSON, Event
+from processor.model import JSON, estimate_of
 from processor.pipeline import refresh as pipeline
 from processor.pipeline.facts import Facts
-from processor.pipeline.gather import plan
+from processor.pipeline.reconcile import Teller
 from processor.pipeline.route import route
-from processor.ports import Answer, Greets, Http
+from processor.ports import Answer, Estimates, Greets, Http
 from processor.queue import new_hand
 from processor.store import keys
-from processor.store.lanes import Claim, Found, Row
+from processor.store.work import Claim, Found
 from processor.wiring import CONFIRM, App
+from workers.alarming import row
 from workers.ending import ms, poisonous, settle
 
 log = structlog.get_logger(__name__)
@@ -49,15 +51,20 @@ def refresh(app: App, source: str, claim: Claim) -> None:
 
 
 def _look(app: App, source: str, job_id: str, claim: Claim) -> pipeline.Refreshed:
-    http = _Counting(app.http)
+    http, provider = _Counting(app.http), app.providers[source]
+    facts, clock = Facts.load(claim.facts), app.tools.clock
+    estimate = estimate_of(job_id)
     try:
+        if estimate and isinstance(provider, Estimates):
+            return pipeline.look_at_estimate(provider, http, estimate_id=estimate, facts=facts, clock=clock)
         return pipeline.refresh(
-            app.providers[source],
+            provider,
             http,
             job_id=job_id,
-            facts=Facts.load(claim.facts),
-            hints=[pipeline.Hinted(str(i.detail["api"]), str(i.detail["claim"])) for i in claim.items],
-            clock=app.tools.clock,
+            facts=facts,
+            hints=_hints(claim),
+            clock=clock,
+            every=app.settings.sources[source].reconcile or None,
         )
     finally:
         app.lanes.charge(claim.resource, http.calls - 1)
@@ -75,8 +82,9 @@ def _commit(app: App, claim: Claim, found: pipeline.Refreshed, about: dict[str, 
         document=None if found.body is None else json.dumps(found.body),
         ended=bool(found.job and found.job.state.ended),
         events=found.events,
-        rows=[_row(app, verdict.sink, event) for event, verdict in verdicts if verdict.wanted],
+        rows=[row(app, verdict.sink, event) for event, verdict in verdicts if verdict.wanted],
         poll=found.poll,
+        told=_told(claim, found),
     )
     hand = new_hand()
     hired = app.lanes.commit(claim, written, sinks=app.targets, hand=hand)
@@ -88,10 +96,23 @@ def _commit(app: App, claim: Claim, found: pipeline.Refreshed, about: dict[str, 
     log.info("refreshed", **about, state=state, events=[e.id for e in found.events], note=found.note, ms=ms(began))
 
 
-def _row(app: App, sink: str, event: Event) -> Row:
-    """When this sink is to be told of the event, and what with."""
-    when = plan(app.settings.sinks[sink].manner, app.tools.clock())
-    return Row(sink, event, when.delay, when.together)
+def _hints(claim: Claim) -> list[pipeline.Hinted]:
+    """A notification's event is the provider's word, or ours for who else made us look."""
+    tellers = {str(teller): teller for teller in Teller}
+    return [
+        pipeline.Hinted(
+            str(item.detail["api"]),
+            str(item.detail["claim"]),
+            tellers.get(str(item.detail["event"]), Teller.WEBHOOK),
+        )
+        for item in claim.items
+    ]
+
+
+def _told(claim: Claim, found: pipeline.Refreshed) -> Literal["", "told", "repaired"]:
+    if any(hint.by is Teller.WEBHOOK for hint in _hints(claim)):
+        return "told"
+    return "repaired" if found.repaired else ""
 
 
 def _confirm(app: App, source: str, claim: Claim) -> None:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 import structlog
 
 from processor import observe
-from processor.errors import Unavailable
+from processor.errors import RateLimited, Retryable, Unavailable
+from processor.model import EventType
+from processor.pipeline.alarms import alarm
+from processor.ports import Lists
 from processor.wiring import App
+from workers import alarming, reconciling
 
 log = structlog.get_logger(__name__)
 
 LOOK = 1.0  # seconds between looks at what is due
+TURN = 10.0  # seconds that the lists of one source are read before the next source's turn comes
+READING = 60.0  # … and that nobody else reads them
+LATER = 30.0  # … or, when that failed, until it is tried again
+GRACE = 300.0  # seconds within which a webhook may still tell what reconciliation found first
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,50 @@ def retention(app: App) -> None:
         log.info("retention", journal_entries=gone)
 
 
-DUTIES = (Duty("retention", 600.0, retention),)
+def reconcile(app: App) -> None:
+    """Read on in the lists of each source whose time has come, a few pages each; and tell what was repaired."""
+    for name, source in app.settings.sources.items():
+        provider = app.providers[name]
+        if not source.reconcile or not isinstance(provider, Lists) or not reconciling.due(app, name):
+            continue
+        if not app.journal.take_duty(f"reconcile:{name}", READING):
+            continue
+        try:
+            _read_on(app, name, provider)
+        except Retryable as e:
+            later = e.retry_after or LATER
+            if isinstance(e, RateLimited):
+                app.lanes.pause(app.sources[name], later, shared=True)
+            app.journal.put_off_duty(f"reconcile:{name}", later)
+            log.warning("a list could not be read", source=name, reason=e.reason, detail=e.message, again_in=later)
+        else:
+            app.journal.leave_duty(f"reconcile:{name}")
+
+
+def _read_on(app: App, source: str, provider: Lists) -> None:
+    ends = time.monotonic() + TURN
+    while time.monotonic() < ends:
+        step = reconciling.step(app, source, provider)
+        if step.over:
+            repaired(app, source)
+        if step.over or step.wait:
+            return
+
+
+def repaired(app: App, source: str) -> None:
+    """Tell how many jobs had ended that no webhook told of, nor has since: once a pass."""
+    found = app.journal.untold(source, older_than=min(app.settings.sources[source].reconcile, GRACE))
+    if not found:
+        return
+    now = app.tools.clock()
+    some = ", ".join(unquote(job.partition("/")[2]) for job in found[:5])
+    detail = f"no webhook told of the end of: {some}" + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    place = f"sources/{source}"
+    event = alarm(EventType.OPS_REPAIRED, place, state="raised", since=now, now=now, count=len(found), detail=detail)
+    alarming.tell(app, event, told=found, of=source)
+
+
+DUTIES = (Duty("retention", 600.0, retention), Duty("reconcile", 1.0, reconcile))
 
 
 def turn(app: App, duties: tuple[Duty, ...] = DUTIES) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from processor.errors import Unavailable
 from processor.queue import SPELL
-from processor.store.lanes import Claim, Resource
+from processor.store.work import Claim, Resource
 from processor.wiring import App
 from workers.delivering import deliver
 from workers.refreshing import refresh

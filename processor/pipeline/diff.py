@@ -35,6 +35,7 @@ _JOB_ENDS = {
     State.CANCELLED: EventType.JOB_CANCELLED,
 }
 _MODEL_ENDS = {ModelState.SUCCEEDED: EventType.MODEL_SUCCEEDED, ModelState.FAILED: EventType.MODEL_FAILED}
+ENDS = frozenset({*_JOB_ENDS.values(), *_MODEL_ENDS.values()})
 
 
 def diff(facts: Facts, job: Job, *, fetched_at: datetime, body: JSON | None = None) -> tuple[Facts, tuple[Event, ...]]:
@@ -45,7 +46,7 @@ def diff(facts: Facts, job: Job, *, fetched_at: datetime, body: JSON | None = No
     writer = _Writer(job, fetched_at, document(job) if body is None else body)
     standing, job_events = _job(facts.job, job, writer)
     models, model_events = _models(facts.models, job, writer)
-    estimates, estimate_events = _estimate(facts.estimates, job, writer)
+    estimates, estimate_events = _estimate(facts.estimates, job.cost_estimate, writer)
     events = sorted([*job_events, *estimate_events, *model_events], key=_order)
     changed_at = job.changed_at
     new = facts.but(
@@ -55,6 +56,14 @@ def diff(facts: Facts, job: Job, *, fetched_at: datetime, body: JSON | None = No
         at=timestamp(changed_at) if changed_at else facts.at,
     )
     return new, tuple(events)
+
+
+def diff_estimate(
+    facts: Facts, job: Job, estimate: CostEstimate, *, fetched_at: datetime
+) -> tuple[Facts, tuple[Event, ...]]:
+    """The same for an estimate that is not in its job's document."""
+    estimates, events = _estimate(facts.estimates, estimate, _Writer(job, fetched_at, document(job)))
+    return facts.but(estimates=estimates), tuple(events)
 
 
 def _order(event: Event) -> tuple[bool, datetime]:
@@ -106,8 +115,9 @@ def _models(old: Mapping[str, Standing], job: Job, writer: _Writer) -> tuple[Map
     return standings, events
 
 
-def _estimate(old: Mapping[str, Estimated], job: Job, writer: _Writer) -> tuple[Mapping[str, Estimated], list[Event]]:
-    estimate = job.cost_estimate
+def _estimate(
+    old: Mapping[str, Estimated], estimate: CostEstimate | None, writer: _Writer
+) -> tuple[Mapping[str, Estimated], list[Event]]:
     if estimate is None:
         return old, []
     amount, before = repr(float(estimate.amount)), old.get(estimate.id)
@@ -115,7 +125,7 @@ def _estimate(old: Mapping[str, Estimated], job: Job, writer: _Writer) -> tuple[
         return old, []
     counts = dict(before.counts) if before else {}
     counts[amount] = counts.get(amount, 0) + 1
-    time = estimate.updated_at or job.updated_at or writer.fetched_at
+    time = estimate.updated_at or writer.job.updated_at or writer.fetched_at
     event = writer.event(
         EventType.COST_ESTIMATE_AVAILABLE, time, amount, str(counts[amount]), thing=estimate.id, estimate=estimate
     )

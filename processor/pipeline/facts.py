@@ -40,7 +40,9 @@ class Estimated:
 class Facts:
     """`at` is the job's own latest time; `claims` are announced ends that no document has shown yet, looked for `looks`
     times since `looking_since`; `refused` counts documents in a row that were older than `at`. Times are RFC 3339 text,
-    `looking_since` epoch seconds."""
+    `looking_since` epoch seconds. `silent`: an end was seen by the first pass of reconciliation only, and told nobody;
+    `watched`: followed to its end whatever the source's `reconcile` says; `progress` is the last one shown, and `still`
+    how many looks in a row showed nothing new."""
 
     api: str = ""
     job: Standing | None = None
@@ -51,6 +53,10 @@ class Facts:
     claims: tuple[str, ...] = ()
     looks: int = 0
     looking_since: float = 0.0
+    silent: bool = False
+    watched: bool = False
+    progress: float | None = None
+    still: int = 0
     unknown: Mapping[str, JSON] = field(default_factory=lambda: _NOTHING)
 
     @classmethod
@@ -75,6 +81,10 @@ class Facts:
             claims=tuple(raw.pop("claims", ())),
             looks=raw.pop("looks", 0),
             looking_since=raw.pop("looking_since", 0.0),
+            silent=raw.pop("silent", False),
+            watched=raw.pop("watched", False),
+            progress=raw.pop("progress", None),
+            still=raw.pop("still", 0),
             unknown=raw,
         )
 
@@ -90,6 +100,10 @@ class Facts:
             "claims": list(self.claims),
             "looks": self.looks,
             "looking_since": self.looking_since,
+            "silent": self.silent,
+            "watched": self.watched,
+            "progress": self.progress,
+            "still": self.still,
         }
         return json.dumps({"v": VERSION} | dict(self.unknown) | {k: v for k, v in known.items() if v})
 

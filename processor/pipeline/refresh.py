@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from processor.errors import Unreadable
-from processor.model import JSON, Event, Job, document
-from processor.pipeline.diff import diff
+from processor.model import JSON, Event, Job, State, document
+from processor.pipeline.diff import ENDS, diff, diff_estimate
 from processor.pipeline.facts import Facts
-from processor.ports import Clock, Http, Provider
+from processor.pipeline.reconcile import Teller
+from processor.ports import Clock, Estimates, Http, Provider
 
 # A provider's replica may lag: an older document is looked at again after these seconds, then believed.
 REFUSALS = (15.0, 30.0, 60.0)
@@ -21,10 +22,12 @@ LOOKING_ENDS = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Hinted:
-    """What a waiting notification said: the API family to ask, and the thing whose end it announced ("" = none)."""
+    """What a waiting notification said: the API family to ask, the thing whose end it announced ("" = none), and who
+    said it."""
 
     api: str
     claim: str
+    by: Teller = Teller.WEBHOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +41,93 @@ class Refreshed:
     events: tuple[Event, ...]
     poll: float | None
     note: str
+    repaired: bool = False  # something ended, and no webhook had told of it
 
 
 def refresh(
-    provider: Provider, http: Http, *, job_id: str, facts: Facts, hints: Sequence[Hinted], clock: Clock
+    provider: Provider,
+    http: Http,
+    *,
+    job_id: str,
+    facts: Facts,
+    hints: Sequence[Hinted],
+    clock: Clock,
+    every: float | None = None,
 ) -> Refreshed:
-    """Look at one job. Raises whatever the provider's `fetch` and `translate` raise; nothing has been written then."""
+    """Look at one job. Raises whatever the provider's `fetch` and `translate` raise; nothing has been written then.
+
+    `every` is in how many seconds at most a job that has not ended is looked at again; None: only for a reason.
+    """
     api = next((h.api for h in reversed(hints) if h.api), facts.api)
     job = provider.translate(provider.fetch(job_id, api=api, http=http), api=api)
     if job.id != job_id:
         raise Unreadable(f"asked for job {job_id}, the answer is about another one")
-    return decide(facts, job, api=api, hints=hints, now=clock())
+    return decide(facts, job, api=api, hints=hints, now=clock(), every=every)
 
 
-def decide(facts: Facts, job: Job, *, api: str, hints: Sequence[Hinted], now: datetime) -> Refreshed:
+def look_at_estimate(provider: Estimates, http: Http, *, estimate_id: str, facts: Facts, clock: Clock) -> Refreshed:
+    """Look at a cost estimate that is a thing of its own, and at its job. `facts` are the estimate's; the job's own
+    are not touched. Raises as `refresh` does."""
+    job_id, estimate = provider.translate_estimate(provider.fetch_estimate(estimate_id, http=http))
+    if estimate.id != estimate_id:
+        raise Unreadable(f"asked for estimate {estimate_id}, the answer is about another one")
+    job = provider.translate(provider.fetch(job_id, api="", http=http), api="")
+    if job.id != job_id:
+        raise Unreadable(f"asked for job {job_id}, the answer is about another one")
+    facts, events = diff_estimate(facts, job, estimate, fetched_at=clock())
+    return Refreshed(facts, None, None, events, None, "")
+
+
+def decide(
+    facts: Facts, job: Job, *, api: str, hints: Sequence[Hinted], now: datetime, every: float | None = None
+) -> Refreshed:
     """Facts and a job in, what follows out. Pure."""
-    facts = facts.but(api=api, claims=tuple(dict.fromkeys([*facts.claims, *(h.claim for h in hints if h.claim)])))
+    facts = facts.but(
+        api=api,
+        claims=tuple(dict.fromkeys([*facts.claims, *(h.claim for h in hints if h.claim)])),
+        watched=facts.watched or any(h.by is Teller.WATCH for h in hints),
+    )
     if _older(facts, job) and facts.refused < len(REFUSALS):
         wait = REFUSALS[facts.refused]
         return Refreshed(
             facts.but(refused=facts.refused + 1), None, None, (), wait, "older than what we knew: look again"
         )
+    if facts.silent and any(h.by.tells_all for h in hints):
+        facts = _as_never_seen(facts, job)
     body = document(job)
     facts, events = diff(facts.but(refused=0), job, fetched_at=now, body=body)
-    facts, poll = _look_again(facts, job, now.timestamp())
-    return Refreshed(facts, job, body, events, poll, "looking again for an announced end" if poll else "")
+    facts, wanted = _look_again(facts.but(silent=facts.silent and not events), job, now.timestamp())
+    facts, routine = _look_on(facts, job, every)
+    polls = [poll for poll in (wanted, routine) if poll]
+    return Refreshed(
+        facts,
+        job,
+        body,
+        events,
+        min(polls, default=None),
+        "looking again for an announced end" if wanted else "",
+        repaired=any(e.type in ENDS for e in events) and not any(h.by is not Teller.RECONCILIATION for h in hints),
+    )
+
+
+def _as_never_seen(facts: Facts, job: Job) -> Facts:
+    """An end that only the silent pass saw is told when somebody tells of it, under the ids it always would have."""
+    if not job.state.ended:
+        return facts
+    return facts.but(job=None, models={}, silent=False)
+
+
+def _look_on(facts: Facts, job: Job, every: float | None) -> tuple[Facts, float | None]:
+    """A job that has not ended is looked at again: by the providers' own back-off while it runs, else now and then."""
+    if job.state.ended:
+        return facts.but(watched=False, progress=None, still=0), None
+    if facts.watched:
+        every = min(every or LOOKS[-1], LOOKS[-1])
+    if not every:
+        return facts, None
+    still = facts.still + 1 if job.progress == facts.progress else 0
+    routine = LOOKS[min(still, len(LOOKS) - 1)] if job.state is State.PROCESSING else every
+    return facts.but(progress=job.progress, still=still), min(every, routine)
 
 
 def _older(facts: Facts, job: Job) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,6 +161,37 @@ class Journal:
                 self._client.hdel(keys.key("dead"), *old)
                 self._client.zrem(keys.key("deadz"), *old)
             return int(self._client.xtrim(keys.key("journal"), minid=f"{before}-0", approximate=True))
+
+    def cursor(self, source: str) -> str:
+        """Where reconciliation of a source stands, as it was written; "" when it never began."""
+        with ours():
+            text = self._client.get(keys.key("cur", source))
+        return text.decode() if text else ""
+
+    def facts(self, source: str, job_ids: Sequence[str]) -> list[str]:
+        """What is remembered of each job; "" for one never seen."""
+        if not job_ids:
+            return []
+        with ours():
+            texts = self._client.mget([keys.key("facts", keys.job_key(source, job)) for job in job_ids])
+        return [text.decode() if text else "" for text in texts]
+
+    def untold(self, source: str, *, older_than: float) -> list[str]:
+        """The jobs at which something was found so many seconds ago that no webhook has told since."""
+        with ours():
+            before = (time.time() - older_than) * 1000
+            members = self._client.zrangebyscore(keys.key("untold", source), "-inf", before)
+        return [member.decode() for member in members]
+
+    def put_off_duty(self, name: str, seconds: float) -> None:
+        """Nobody is to take the duty for so many seconds."""
+        with ours():
+            self._client.set(keys.key("lock", f"duty:{name}"), "1", px=max(1, int(seconds * 1000)))
+
+    def leave_duty(self, name: str) -> None:
+        """The duty is done: whoever comes next may take it."""
+        with ours():
+            self._client.delete(keys.key("lock", f"duty:{name}"))
 
     def take_duty(self, name: str, seconds: float) -> bool:
         """Whether this process is the one to do a periodic duty now: nobody else will for so many seconds."""

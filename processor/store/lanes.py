@@ -8,133 +8,21 @@ workers that believe they hold one lane do no harm: the later write of the earli
 from __future__ import annotations
 
 import json
-import secrets
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from processor.model import JSON, Event
 from processor.ports import Occasion
 from processor.store import keys
 from processor.store.scripts import Scripts
+from processor.store.work import Accepted, Claim, Found, Hint, Item, Page, Resource, Row
 
 TOGETHER = 1000  # events that come in one message at most
 LEASE = 15.0  # seconds that a killed worker's lane waits; renewed by the worker's keeper
 HAND_LEASE = 5.0  # seconds that an RQ task may wait in its queue before another may be sent for the same work
 FACTS_TTL = 366 * 86400  # what ids depend on
 OPEN_DOC_TTL = 366 * 86400  # the snapshot of a job that has not ended
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A source that is asked, or a sink that is told.
-
-    `name` is its R in Redis, `cap` how many of its lanes may be in hand at once, `windows` its rate windows as
-    (interval, tolerance) in milliseconds, `batch` how many items a claim takes (0 = all that wait; of a sink's: at
-    most, of those that may be told together). `budget` names whose windows they are, when several resources share them.
-    """
-
-    name: str
-    cap: int
-    windows: tuple[tuple[float, float], ...] = ()
-    batch: int = 0
-    budget: str = ""
-
-    @property
-    def gate(self) -> str:
-        return self.budget or self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What waits: a notification (`detail`: at, event, api, claim), or an event (`detail`: state, due, together) with
-    its `body`, JSON."""
-
-    id: str
-    detail: Mapping[str, JSON]
-    body: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A lane in hand. `lost` counts the workers that died or stalled with it since it was last released."""
-
-    resource: Resource
-    lane: str
-    fence: str
-    attempts: int
-    lost: int
-    error: str
-    facts: str
-    items: tuple[Item, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An event that is due at a sink after `delay` seconds.
-
-    `together` says that it may come in one message with what else happened to its job or, as a digest, with
-    everything.
-    """
-
-    sink: str
-    event: Event
-    delay: float = 0.0
-    together: Occasion | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What one refresh found: new facts, the document for people (None = leave the stored one), events and their rows.
-    `poll` is in how many seconds the job is to be looked at again, None for not at all."""
-
-    source: str
-    job_id: str
-    facts: str
-    document: str | None
-    ended: bool = False
-    events: Sequence[Event] = ()
-    rows: Sequence[Row] = ()
-    poll: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """A notification on its way in: `seen` is the digest of its key."""
-
-    seen: str
-    lane: str
-    event: str
-    api: str
-    claim: str
-    id: str = field(default_factory=lambda: "ntf_" + secrets.token_hex(12))
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    outcome: str  # new, duplicate or revived
-    id: str
-
-
-def windows(rates: Sequence[tuple[int, float]]) -> tuple[tuple[float, float], ...]:
-    """(count, seconds) as GCRA's (interval, tolerance) in ms, so that burst + rate x window never exceeds the count.
-
-    A full token bucket would let twice the count through in one window. The burst is 4 % of the count; for small
-    counts there is none.
-    """
-    out = []
-    for count, seconds in rates:
-        burst = max(1, count // 25)
-        interval = seconds * 1000 / (count - burst if count >= 25 else count)
-        out.append((interval, (burst - 1) * interval))
-    return tuple(out)
-
-
-def _lane(row: Row) -> str:
-    if row.together is Occasion.DIGEST:
-        return keys.everything_lane(row.sink)
-    return keys.delivery_lane(row.sink, row.event.source, row.event.job_id)
 
 
 class Lanes:
@@ -154,14 +42,11 @@ class Lanes:
         self, resource: Resource, hints: Sequence[Hint], *, hand: str
     ) -> tuple[list[Accepted], list[tuple[str, str]]]:
         """Store notifications and arm their lanes. Also returns the (resource name, hand) of each task to be sent."""
-        rows = [
-            {"seen": h.seen, "id": h.id, "L": h.lane, "event": h.event, "api": h.api, "claim": h.claim} for h in hints
-        ]
         hired, *pairs = self._run.durably(
             "accept",
             {
                 "R": resource.name,
-                "hints": rows,
+                "hints": [_row_of(hint) for hint in hints],
                 "dedup": self._dedup,
                 "keep": self._keep,
                 "cap": resource.cap,
@@ -173,6 +58,70 @@ class Lanes:
         )
         accepted = [Accepted(o, i) for o, i in zip(pairs[::2], pairs[1::2], strict=True)]
         return accepted, [(resource.name, f"{hand}:{i}") for i in range(1, hired + 1)]
+
+    def stock(self, resource: Resource, page: Page, *, after: float) -> bool:
+        """Write what one page of a list showed, and where its reading stands. False when another has read on meanwhile.
+
+        Open jobs that were taken stock of are looked at within `after` seconds.
+        """
+        arguments = {
+            "R": resource.name,
+            "was": page.was,
+            "cursor": page.cursor,
+            "hints": [_row_of(hint) for hint in page.hints],
+            "stock": [
+                {
+                    "job": keys.job_key(s.source, s.job_id),
+                    "L": keys.refresh_lane(s.source, s.job_id),
+                    "ended": s.ended,
+                }
+                for s in page.stock
+            ],
+            "after": after * 1000,
+            "dedup": self._dedup,
+            "keep": self._keep,
+            "doc_ttl": OPEN_DOC_TTL,
+            "facts_ttl": FACTS_TTL,
+        }
+        blobs = [blob for s in page.stock for blob in (s.facts, zlib.compress(s.document.encode(), 1))]
+        return bool(self._run("stock", arguments, *blobs))
+
+    def spend(self, resource: Resource) -> float:
+        """Pay for a call of our own asking. 0: it may go; else in how many seconds to ask again."""
+        if not resource.windows:
+            return 0.0
+        arguments = {"R": resource.name, "budget": resource.gate, "windows": resource.windows, "share": resource.share}
+        return float(self._run("spend", arguments)) / 1000
+
+    def announce(
+        self,
+        event: Event,
+        rows: Sequence[Row],
+        *,
+        sinks: Mapping[str, Resource],
+        hand: str,
+        told: Sequence[str] = (),
+        of: str = "",
+    ) -> list[str]:
+        """Store an event of our own and arm its deliveries, once. Returns the names of the sinks that a task is to be
+        sent for. `told` are the jobs of the source `of` that it tells of, as in `untold`."""
+        targets = {row.sink: sinks[row.sink] for row in rows}
+        arguments = {
+            "id": event.id,
+            "type": event.type,
+            "source": event.source,
+            "job": event.job_id,
+            "rows": [_delivery(row, targets[row.sink]) for row in rows],
+            "keep": self._keep,
+            "caps": {r.name: r.cap for r in targets.values()},
+            "hands": {r.name: hand for r in targets.values()},
+            "lease": HAND_LEASE * 1000,
+            "told": list(told),
+            "of": of,
+        }
+        _, *hired = self._run("announce", arguments, json.dumps(event.cloudevent(), ensure_ascii=False))
+        by_name = {r.name: sink for sink, r in targets.items()}
+        return [by_name[name] for name in hired]
 
     def revive(self, lane: str, item: str) -> bool:
         """Put a dead item back at the end of its lane. False when it is not dead."""
@@ -191,6 +140,7 @@ class Lanes:
                 "batch": resource.batch,
                 "lease": LEASE * 1000,
                 "windows": resource.windows,
+                "share": resource.share,
             },
         )
         if not rest:
@@ -216,13 +166,12 @@ class Lanes:
         arguments = self._mine(claim) | {
             "poll": 0 if found.poll is None else max(1, found.poll * 1000),
             "job": job,
+            "found": found.told,
             "keep": self._keep,
             "doc_ttl": self._keep if found.ended else OPEN_DOC_TTL,
             "facts_ttl": FACTS_TTL,
             "events": [{"id": e.id, "type": e.type, "source": e.source, "job": e.job_id} for e in found.events],
-            "rows": [
-                [targets[r.sink].name, _lane(r), r.event.id, r.delay * 1000, str(r.together or "")] for r in found.rows
-            ],
+            "rows": [_delivery(row, targets[row.sink]) for row in found.rows],
             "caps": {r.name: r.cap for r in targets.values()},
             "hands": {r.name: hand for r in targets.values()},
             "lease": HAND_LEASE * 1000,
@@ -319,11 +268,13 @@ class Lanes:
     def charge(self, resource: Resource, calls: int) -> None:
         """Pay for calls beyond the one that the claim paid for; the budget goes into debt rather than waiting."""
         if calls > 0 and resource.windows:
-            self._run("gate", {"gate": resource.gate, "windows": resource.windows, "charge": calls, "pause": 0})
+            arguments = {"gate": resource.gate, "windows": resource.windows, "charge": calls, "pause": 0}
+            self._run("gate", {"R": resource.name, **arguments})
 
-    def pause(self, resource: Resource, seconds: float) -> None:
-        """Nobody claims anything of this resource for so long."""
-        self._run("gate", {"gate": resource.name, "charge": 0, "pause": seconds * 1000})
+    def pause(self, resource: Resource, seconds: float, *, shared: bool = False) -> None:
+        """Nobody claims anything of this resource for so long; with `shared`, of any that draws on its budget."""
+        gate = resource.gate if shared else resource.name
+        self._run("gate", {"R": resource.name, "gate": gate, "charge": 0, "pause": seconds * 1000})
 
     def resume(self, resource: Resource) -> None:
         """End a pause of this resource; one of its budget goes on."""
@@ -338,3 +289,24 @@ class Lanes:
             "n": len(claim.items),
             "attempts": claim.attempts + 1,
         }
+
+
+def _row_of(hint: Hint) -> dict[str, str]:
+    return {
+        "seen": hint.seen,
+        "id": hint.id,
+        "L": hint.lane,
+        "event": hint.event,
+        "api": hint.api,
+        "claim": hint.claim,
+    }
+
+
+def _delivery(row: Row, sink: Resource) -> list[JSON]:
+    return [sink.name, _lane(row), row.event.id, row.delay * 1000, str(row.together or "")]
+
+
+def _lane(row: Row) -> str:
+    if row.together is Occasion.DIGEST:
+        return keys.everything_lane(row.sink)
+    return keys.delivery_lane(row.sink, row.event.source, row.event.job_id)

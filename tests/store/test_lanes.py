@@ -15,8 +15,9 @@ from processor.errors import Unavailable
 from processor.model import Event, EventType
 from processor.store import keys
 from processor.store.journal import Journal
-from processor.store.lanes import Claim, Found, Hint, Lanes, Resource, Row, windows
+from processor.store.lanes import Lanes
 from processor.store.scripts import Scripts
+from processor.store.work import Claim, Found, Hint, Resource, Row, windows
 
 SOURCE = Resource("r:h", cap=2)
 SINK = Resource("d:a", cap=2, batch=1)

@@ -24,8 +24,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from processor.model import Event, EventType
 from processor.ports import Occasion
 from processor.store import keys
-from processor.store.lanes import LEASE, TOGETHER, Claim, Found, Hint, Lanes, Resource, Row
+from processor.store.lanes import LEASE, TOGETHER, Lanes
 from processor.store.scripts import Scripts
+from processor.store.work import Claim, Found, Hint, Resource, Row
 
 JOBS = ("1", "2/../x|d:a é")
 SOURCE = Resource("r:h", cap=3)

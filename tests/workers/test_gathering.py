@@ -16,7 +16,8 @@ from processor.hours import Daily, Hours
 from processor.model import Job, Notification, State
 from processor.pipeline.gather import Manner
 from processor.ports import Occasion
-from processor.store.lanes import LEASE, Claim
+from processor.store.lanes import LEASE
+from processor.store.work import Claim
 from processor.testing.fakes import StandingClock
 from processor.wiring import App, read_settings
 from workers.shift import Shift

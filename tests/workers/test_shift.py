@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from processor import errors
 from processor.model import Handshake, Job, Notification, Request, State
 from processor.ports import Http
-from processor.store.lanes import Resource
+from processor.store.work import Resource
 from processor.wiring import App, read_settings
 from workers.keeper import Keeper
 from workers.shift import Shift

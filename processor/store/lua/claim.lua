@@ -1,4 +1,4 @@
--- CLAIM: take one lane of R. A = {R, budget, cap, batch (0 = all), lease (ms), windows}. Of a delivery lane it takes
+-- CLAIM: take one lane of R. A = {R, budget, cap, batch (0 = all), lease (ms), windows, share}. Of a delivery lane it takes
 -- the head, and what follows if both may be told together; a repeat takes what the first try took, so that it is the
 -- same message. Returns {wait} when there is
 -- nothing to do (wait in ms until the budget allows what is due, else -1), or
@@ -21,7 +21,9 @@ if L then
   c('ZREM', P .. 'due:' .. R, L)
 else
   L = c('ZRANGEBYSCORE', P .. 'poll:' .. R, '-inf', t, 'LIMIT', 0, 1)[1]
-  if not L or wait_for_budget(A.budget, 2 / 3) > 0 then return {-1} end  -- a third is kept for what webhooks woke
+  if not L or wait_for_own(A.budget) > 0 then return {-1} end  -- the rest is kept for what webhooks woke
+  charge(A.budget .. '~own', 1, A.share)
+  count('spent:' .. R .. ':own', 1)
   c('ZREM', P .. 'poll:' .. R, L)
 end
 
@@ -34,6 +36,7 @@ charge(A.budget, 1)
 
 local state = c('HMGET', lane, 'att', 'lost', 'err')
 local refreshing = R:sub(1, 2) == 'r:'
+if refreshing then count('spent:' .. R, 1) end
 local took = tonumber(c('HGET', lane, 'took') or 0)
 local items = c('LRANGE', P .. 'q:' .. L, 0, (took > 0 and took or A.batch) - 1)
 local facts = refreshing and c('GET', P .. 'facts:' .. R:sub(3) .. '/' .. L:match('|(.*)$')) or ''

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- COMMIT: what one refresh found. A = {R, L, fence, n, poll (ms from now, 0 = none), attempts, job, keep, doc_ttl,
+-- COMMIT: what one refresh found. A = {R, L, fence, n, poll (ms from now, 0 = none), attempts, job, found, keep, doc_ttl,
 -- facts_ttl, events = {{id, type, source, job}}, rows = {{R, L, event, delay, together}}, caps = {R = cap}, hands = {R = hand},
 -- lease}; ARGV[2] facts, ARGV[3] deflated document ('' = leave it), ARGV[4..] the events' documents.
 -- Returns {1, R, R, ...}, the sinks that a hand was taken for, or {0}: stale, nothing was written.
@@ -18,6 +18,9 @@ end
 for _, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
   note(A.R, item, 'done', {attempts = A.attempts}, A.keep)
 end
+local untold = P .. 'untold:' .. A.R:sub(3)  -- what was found and no webhook has told, so far
+if A.found == 'repaired' then c('ZADD', untold, 'NX', t, A.job)
+elseif A.found == 'told' then c('ZREM', untold, A.job) end
 count('refreshed:' .. A.R, 1)
 release(A.R, A.L, A.n, t, A.poll > 0 and t + A.poll or 0, true)
 local out = {1}

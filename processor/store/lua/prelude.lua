@@ -111,17 +111,17 @@ end
 
 -- GCRA over every window of A.windows = {{interval, tolerance}, ...} in ms: how long until one more may go?
 -- share < 1 keeps a part of each tolerance for others. A budget may be shared by several R.
-local function wait_for_budget(budget, share)
+local function wait_for_budget(budget, share, windows)
   local longest = 0
-  for i, w in ipairs(A.windows or {}) do
+  for i, w in ipairs(windows or A.windows or {}) do
     local tat = tonumber(c('HGET', P .. 'gate:' .. budget, 'tat' .. i) or 0)
     longest = math.max(longest, tat - w[2] * share - t)
   end
   return longest
 end
 
-local function charge(budget, n)
-  for i, w in ipairs(A.windows or {}) do
+local function charge(budget, n, windows)
+  for i, w in ipairs(windows or A.windows or {}) do
     local tat = tonumber(c('HGET', P .. 'gate:' .. budget, 'tat' .. i) or 0)
     c('HSET', P .. 'gate:' .. budget, 'tat' .. i, math.max(tat, t) + n * w[1])
     c('EXPIRE', P .. 'gate:' .. budget, DAY)
@@ -142,4 +142,38 @@ local function paused(R, budget)
   local ends = tonumber(c('HGET', P .. 'gate:' .. R, 'pause') or 0)
   if budget ~= R then ends = math.max(ends, tonumber(c('HGET', P .. 'gate:' .. budget, 'pause') or 0)) end
   return ends > t
+end
+
+-- What we ask for ourselves (lists, looking again) has a budget of its own inside the whole one, A.share.
+local function wait_for_own(budget)
+  return math.max(wait_for_budget(budget, 2 / 3), wait_for_budget(budget .. '~own', 1, A.share))
+end
+
+-- Stores notifications and arms their lanes; returns {outcome, id, outcome, id, ...} and how many are no duplicates.
+local function take_in(R, hints)
+  local out, fresh, counts = {}, 0, {}
+  for _, h in ipairs(hints) do
+    local old = c('GET', P .. 'seen:' .. h.seen)
+    local dead = old and c('HEXISTS', P .. 'dead', h.L .. ' ' .. old) == 1
+    if old and not dead then
+      out[#out + 1], out[#out + 2] = 'duplicate', old
+    else
+      local id, outcome = h.id, 'new'
+      if dead then
+        id, outcome = old, 'revived'
+        c('HDEL', P .. 'dead', h.L .. ' ' .. old)
+        c('ZREM', P .. 'deadz', h.L .. ' ' .. old)
+        c('HDEL', P .. 'lane:' .. h.L, 'att', 't0', 'err')
+      end
+      c('SET', P .. 'seen:' .. h.seen, id, 'EX', A.dedup)
+      c('HSET', P .. 'n:' .. id, 'L', h.L, 'at', t, 'event', h.event, 'api', h.api, 'claim', h.claim, 'state', 'pending')
+      c('EXPIRE', P .. 'n:' .. id, A.keep)
+      push(R, h.L, id, t)
+      fresh = fresh + 1
+      out[#out + 1], out[#out + 2] = outcome, id
+    end
+    counts[out[#out - 1]] = (counts[out[#out - 1]] or 0) + 1
+  end
+  for outcome, n in pairs(counts) do count('notifications:' .. R .. ':' .. outcome, n) end
+  return out, fresh
 end

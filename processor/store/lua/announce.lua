@@ -1,0 +1,16 @@
+-- ANNOUNCE: an event of our own. A = {id, type, source, job, rows = {{R, L, event, delay, together}}, keep, caps, hands,
+-- lease, told (members of `untold` that it tells of), of (their source)}; ARGV[2] is the event's document. Returns
+-- {1, R, R, ...} as COMMIT does, or {0} when it was announced before.
+if not c('SET', P .. 'ev:' .. A.id, ARGV[2], 'EX', A.keep, 'NX') then return {0} end
+c('XADD', P .. 'journal', '*', 'id', A.id, 'type', A.type, 'source', A.source, 'job', A.job)
+count('events:' .. A.type, 1)
+for _, member in ipairs(A.told) do c('ZREM', P .. 'untold:' .. A.of, member) end
+for _, row in ipairs(A.rows) do
+  set_row(row[1], row[3], {state = 'pending', due = t + row[4], together = row[5] ~= '' and row[5] or nil}, A.keep)
+  push(row[1], row[2], row[3], t + row[4])
+end
+local out = {1}
+for R, hand in pairs(A.hands) do
+  if hire(R, A.caps[R], hand, A.lease) == 1 then out[#out + 1] = R end
+end
+return out

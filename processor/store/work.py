@@ -1,0 +1,141 @@
+"""What goes into the lanes and comes out of them: resources, notifications on their way, claims, what was found."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from processor.model import JSON, Event
+from processor.ports import Occasion
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A source that is asked, or a sink that is told.
+
+    `name` is its R in Redis, `cap` how many of its lanes may be in hand at once, `windows` its rate windows as
+    (interval, tolerance) in milliseconds, `batch` how many items a claim takes (0 = all that wait; of a sink's: at
+    most, of those that may be told together). `budget` names whose windows they are, when several resources share
+    them. `share` are the windows of what we ask for ourselves (lists, looking again), a part of the whole.
+    """
+
+    name: str
+    cap: int
+    windows: tuple[tuple[float, float], ...] = ()
+    batch: int = 0
+    budget: str = ""
+    share: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def gate(self) -> str:
+        return self.budget or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What waits: a notification (`detail`: at, event, api, claim), or an event (`detail`: state, due, together) with
+    its `body`, JSON."""
+
+    id: str
+    detail: Mapping[str, JSON]
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lane in hand. `lost` counts the workers that died or stalled with it since it was last released."""
+
+    resource: Resource
+    lane: str
+    fence: str
+    attempts: int
+    lost: int
+    error: str
+    facts: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event that is due at a sink after `delay` seconds.
+
+    `together` says that it may come in one message with what else happened to its job or, as a digest, with
+    everything.
+    """
+
+    sink: str
+    event: Event
+    delay: float = 0.0
+    together: Occasion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one refresh found: new facts, the document for people (None = leave the stored one), events and their rows.
+    `poll` is in how many seconds the job is to be looked at again, None for not at all. `told`: a webhook has told
+    of the job now, or something was repaired that no webhook had told, or neither."""
+
+    source: str
+    job_id: str
+    facts: str
+    document: str | None
+    ended: bool = False
+    events: Sequence[Event] = ()
+    rows: Sequence[Row] = ()
+    poll: float | None = None
+    told: Literal["", "told", "repaired"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A notification on its way in: `seen` is the digest of its key."""
+
+    seen: str
+    lane: str
+    event: str
+    api: str
+    claim: str
+    id: str = field(default_factory=lambda: "ntf_" + secrets.token_hex(12))
+
+
+@dataclass(frozen=True, slots=True)
+class Stocked:
+    """A job to be known from now on, and told nobody: what the first pass of reconciliation saw."""
+
+    source: str
+    job_id: str
+    facts: str
+    document: str
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one page of a source's list asks for: `cursor` replaces `was`, the text that was read ("" = none)."""
+
+    was: str
+    cursor: str
+    hints: Sequence[Hint] = ()
+    stock: Sequence[Stocked] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    outcome: str  # new, duplicate or revived
+    id: str
+
+
+def windows(rates: Sequence[tuple[int, float]]) -> tuple[tuple[float, float], ...]:
+    """(count, seconds) as GCRA's (interval, tolerance) in ms, so that burst + rate x window never exceeds the count.
+
+    A full token bucket would let twice the count through in one window. The burst is 4 % of the count; for small
+    counts there is none.
+    """
+    out = []
+    for count, seconds in rates:
+        burst = max(1, count // 25)
+        interval = seconds * 1000 / (count - burst if count >= 25 else count)
+        out.append((interval, (burst - 1) * interval))
+    return tuple(out)
