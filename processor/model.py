@@ -153,9 +153,13 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Genuine, but nothing we act on; `reason` is a short sentence for the answer."""
+    """Genuine, but nothing we act on; `reason` is a short sentence for the answer.
+
+    `strange` names what the provider's documentation does not tell of, an unknown event type say: contract drift.
+    """
 
     reason: str
+    strange: str | None = None
 
 
 # --- what a job is ---------------------------------------------------------------------------------------------------

@@ -198,6 +198,15 @@ class Lists(Protocol):
 
 
 @runtime_checkable
+class Finds(Protocol):
+    """A provider with several job APIs that can find out which of them knows a job."""
+
+    def find(self, job_id: str, *, http: Http) -> str:
+        """The `api` of the job. Raises NotYet when none knows it, else as `fetch` does."""
+        ...
+
+
+@runtime_checkable
 class Estimates(Provider, Protocol):
     """A provider some of whose cost estimates are things of their own, told by webhooks of their own.
 
