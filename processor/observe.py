@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 STARS = "***"
 QUIET = ("granian", "_granian", "rq", "werkzeug")  # their INFO is our DEBUG
-SILENT = (
-    "urllib3",
-)  # its warnings quote whole addresses, queries included; what it raises is told as an error of ours
+SILENT = (  # what they raise is told as an error of ours
+    "urllib3",  # its warnings quote whole addresses, queries included
+    "pika",  # eight errors, tracebacks among them, for each connection that fails
+)
 
 _SECRET_KEY = re.compile(
     r"secret|token|passw|authori[sz]ation|signature|cookie|api_?key|dsn|credential|body", re.IGNORECASE
@@ -67,7 +68,7 @@ def _logs(*, as_text: bool) -> None:
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in SILENT:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _plain(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -84,7 +85,13 @@ def _sentry(dsn: Secret) -> None:
         include_local_variables=False,  # bodies, signatures and secrets live in local variables
         max_request_body_size="never",
         before_send=scrub_report,
+        before_breadcrumb=_trace,
     )
+
+
+def _trace(crumb: Any, hint: Any) -> Any:
+    """Sentry's `before_breadcrumb`: what we call, by HTTP or as a command, stays with us: a path may be a secret."""
+    return None if crumb.get("type") == "http" or crumb.get("category") in ("httplib", "subprocess") else crumb
 
 
 def report(error: Exception) -> None:

@@ -7,6 +7,7 @@ name that resolves differently the next time gains nothing; TLS and the Host hea
 
 from __future__ import annotations
 
+import errno
 import functools
 import socket
 import ssl
@@ -117,7 +118,8 @@ def _connect(host: str, port: int) -> _Socket:
             connection.settimeout(exchange.remaining())  # for the TLS handshake, which counts as one wait
         except OSError as e:
             connection.close()
-            error = e
+            # urllib3 takes a reset to have come after the request was sent, and goes on without a connection
+            error = ConnectionAbortedError(errno.ECONNABORTED, "reset") if isinstance(e, ConnectionResetError) else e
         else:
             return connection
     raise error

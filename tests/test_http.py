@@ -21,7 +21,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor import __version__
+from processor import __version__, sockets
 from processor.errors import ProcessorError, Retryable, Shut, Unreachable, Unreadable
 from processor.http import HttpClient, http_date, retry_after, shown, translate
 from processor.sockets import is_public
@@ -285,6 +285,14 @@ def test_nobody_there_is_unreachable(client: HttpClient) -> None:
         port = taken.getsockname()[1]
     with pytest.raises(Unreachable, match="refused"):
         client.request("GET", f"http://127.0.0.1:{port}/")
+
+
+def test_a_door_that_is_slammed_is_unreachable(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose queue of connections is thrown away resets ours before anything was sent."""
+    monkeypatch.setattr(sockets._Socket, "connect", _raise(ConnectionResetError(104, "Connection reset by peer")))
+    for scheme in ("http", "https"):
+        with pytest.raises(Unreachable, match="cut"):
+            client.request("POST", f"{scheme}://127.0.0.1:9/", json={})
 
 
 def test_a_name_that_nobody_knows_is_unreachable(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,6 +111,7 @@ REPORTS = """
 import sys, sentry_sdk
 from processor import observe
 from processor.errors import Busy
+from processor.http import HttpClient
 from processor.model import Secret
 observe.set_up("json", Secret(sys.argv[1]))
 def fail(error):
@@ -120,6 +121,7 @@ def fail(error):
     except Exception:
         sentry_sdk.capture_exception()
 secret = "hsuh"[::-1]
+HttpClient().request("POST", f"http://{sys.argv[1].partition('@')[2].partition('/')[0]}/services/{secret}", json={})
 fail(Busy("expected"))
 fail(ValueError(f"redis://:{secret}@h"))
 sentry_sdk.flush()
