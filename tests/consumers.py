@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from processor import registry
 from processor.settings import Settings, load
-from processor.wiring import registry
 
 DOCS = Path(__file__).parent.parent / "docs" / "sinks"
 PASSWORD = "whsec_c2V0IGFuZCBzZXQgYW5kIHNldA=="  # what every variable in a page's configuration is set to

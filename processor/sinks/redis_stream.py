@@ -86,6 +86,20 @@ class RedisStream:
             raise self._translated(error) from None
         return str(reference)
 
+    def try_out(self) -> str:
+        """Appends an entry that no stream takes, because of its id: whoever may not append is told that instead."""
+        try:
+            self._redis.xadd(self._stream, {"id": ""}, id="0-0", nomkstream=True)
+        except theirs.RedisError as error:
+            if type(error) is not theirs.ResponseError or "greater than 0-0" not in str(error):
+                raise self._translated(error) from None
+        try:
+            return f"{self._shown}: entries: {self._redis.xlen(self._stream)}"
+        except theirs.NoPermissionError:
+            return f"{self._shown}: we may append"
+        except theirs.RedisError as error:
+            raise self._translated(error) from None
+
     def close(self) -> None:
         """Let go of the connections."""
         self._redis.close()

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import redis
+from consumers import DOCS, configurations, consuming
 from marshmallow import ValidationError
+from running import wait_for
 
+from processor.connect import connect
+from processor.embedded import EmbeddedServer
 from processor.errors import Busy, Retryable, Shut, Unreachable, Usage
 from processor.model import JSON
 from processor.sinks.redis_stream import RedisStream
 from processor.testing.builders import a_job, an_event
 from processor.testing.fakes import some_tools
-from processor.testing.sink import CanBeAway, CanBeShut, CarriesDocuments
+from processor.testing.sink import CanBeAway, CanBeShut, CarriesDocuments, SurvivesRestarts, TriesOut
+
+PAGE = DOCS / "redis-stream.md"
 
 
-class TestRedisStream(CarriesDocuments, CanBeShut, CanBeAway):
+class TestRedisStream(CarriesDocuments, CanBeShut, CanBeAway, TriesOut):
     plugin = RedisStream
     least: ClassVar = {"type": "redis-stream", "stream": "events"}
     secrets = ("s3cret-password",)
@@ -55,6 +64,41 @@ class TestRedisStream(CarriesDocuments, CanBeShut, CanBeAway):
             sink = RedisStream("redis-stream", "events", url=url, timeout=0.2)
             yield sink
             sink.close()
+
+
+class TestRedisStreamThroughARestart(SurvivesRestarts):
+    plugin = RedisStream
+    least: ClassVar = TestRedisStream.least
+
+    @pytest.fixture
+    def server(self, tmp_path: Path) -> Iterator[EmbeddedServer]:
+        server = EmbeddedServer(tmp_path)
+        server.ensure()
+        yield server
+        server.stop()
+
+    @pytest.fixture
+    def sink(self, server: EmbeddedServer) -> Iterator[RedisStream]:
+        sink = RedisStream("redis-stream", "events", url=server.url)
+        yield sink
+        sink.close()
+
+    @pytest.fixture
+    def taken_ids(self, server: EmbeddedServer) -> Callable[[], list[str]]:
+        def taken_ids() -> list[str]:
+            with connect(server.url, patient=True) as client:
+                return [entry["id"] for _, entry in client.xrange("events")]
+
+        return taken_ids
+
+    @pytest.fixture
+    def restart(self, server: EmbeddedServer) -> Callable[[], None]:
+        def restart() -> None:
+            with connect(server.url, patient=True) as client:
+                os.kill(client.info("server")["process_id"], signal.SIGKILL)
+            server.ensure()
+
+        return restart
 
 
 def test_an_entry_has_id_type_and_document(redis_url: str, redis_client: redis.Redis) -> None:
@@ -152,3 +196,81 @@ def test_nobody_there_is_named_without_the_password() -> None:
     sink = RedisStream("redis-stream", "events", url="redis://user:s3cret@127.0.0.1:9/0")
     with pytest.raises(Unreachable, match=r"redis://127\.0\.0\.1:9/0, stream events: no connection"):
         sink.deliver(an_event())
+
+
+# --- trying out ------------------------------------------------------------------------------------------------------
+
+
+def test_trying_out_counts_entries_and_leaves_nothing_behind(redis_url: str, redis_client: redis.Redis) -> None:
+    with_nothing = RedisStream("redis-stream", "events", url=redis_url)
+    assert with_nothing.try_out().endswith("stream events: entries: 0")
+    assert redis_client.keys("*") == []
+    with_nothing.deliver(an_event())
+    assert with_nothing.try_out().endswith("stream events: entries: 1")
+    with_nothing.close()
+
+
+def test_trying_out_tells_a_key_of_another_type(redis_url: str, redis_client: redis.Redis) -> None:
+    redis_client.set("events", "text")
+    with pytest.raises(Shut, match="stream events: the key holds something other than a stream"):
+        RedisStream("redis-stream", "events", url=redis_url).try_out()
+
+
+@pytest.mark.parametrize(("commands", "may"), [(["+@all", "-xadd"], False), (["-@all", "+xadd"], True)])
+def test_trying_out_needs_no_more_than_the_permission_to_append(
+    redis_url: str, redis_client: redis.Redis, commands: list[str], may: bool
+) -> None:
+    redis_client.acl_setuser("writer", enabled=True, nopass=True, keys=["events"], commands=commands)
+    sink = RedisStream("redis-stream", "events", url=redis_url + "&username=writer&password=any")
+    try:
+        if may:
+            sink.deliver(an_event())
+            assert sink.try_out().endswith("stream events: we may append")
+        else:
+            for act in (sink.try_out, lambda: sink.deliver(an_event())):
+                with pytest.raises(Shut, match="our user may not write this stream"):
+                    act()
+    finally:
+        sink.close()
+        redis_client.acl_deluser("writer")
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_the_configuration_of_the_page_can_be_used(tmp_path: Path) -> None:
+    for settings in configurations(PAGE, tmp_path):
+        [sink] = settings.sinks.values()
+        RedisStream.from_config(sink.name, sink.options, some_tools(redis_url="redis://127.0.0.1:9/0")).close()
+
+
+def test_the_consumer_of_the_page_gets_what_is_delivered(redis_url: str, redis_client: redis.Redis) -> None:
+    """What came before it began, what came while it ran, and nothing twice: it acknowledges."""
+    sink = RedisStream("redis-stream", "jobwire-events", url=redis_url)
+    events = [an_event(job=a_job(id=str(number))) for number in range(3)]
+    sink.deliver(events[0])
+    with consuming(PAGE, REDIS_URL=redis_url) as consumer:
+        assert consumer.printed(1)[0].split()[0] == events[0]["id"]
+        sink.deliver(events[1])
+        consumer.printed(2)
+        wait_for(lambda: not redis_client.xpending("jobwire-events", "crm")["pending"])
+    sink.deliver(events[2])
+    with consuming(PAGE, REDIS_URL=redis_url) as consumer:
+        assert [line.split()[0] for line in consumer.printed(1)] == [events[2]["id"]]
+    sink.close()
+
+
+def test_the_consumer_of_the_page_takes_up_what_it_had_not_acknowledged_unless_it_is_gone(
+    redis_url: str, redis_client: redis.Redis
+) -> None:
+    sink = RedisStream("redis-stream", "jobwire-events", url=redis_url)
+    events = [an_event(job=a_job(id=str(number))) for number in range(3)]
+    for event in events[:2]:
+        sink.deliver(event)
+    redis_client.xgroup_create("jobwire-events", "crm", id="0")
+    redis_client.xreadgroup("crm", "worker-1", {"jobwire-events": ">"})  # and dies
+    redis_client.xtrim("jobwire-events", maxlen=1, approximate=False)
+    sink.deliver(events[2])
+    with consuming(PAGE, REDIS_URL=redis_url) as consumer:
+        assert [line.split()[0] for line in consumer.printed(2)] == [event["id"] for event in events[1:]]
+    sink.close()
