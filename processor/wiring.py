@@ -29,6 +29,7 @@ from processor.store.lanes import TOGETHER, Lanes
 from processor.store.memory import RedisMemory
 from processor.store.registrations import Registrations
 from processor.store.scripts import Scripts
+from processor.store.secrets import RedisSecrets
 from processor.store.tokens import RedisTokens
 from processor.store.work import Accepted, Hint, Resource, windows
 
@@ -100,9 +101,14 @@ class App:
             tokens=tokens,
             clock=now,
             memory=RedisMemory(self.scripts.client),
+            secrets=self.secrets,
             redis_url=self.redis_url,
             public_url=self.settings.server.public_url,
         )
+
+    @cached_property
+    def secrets(self) -> RedisSecrets:
+        return RedisSecrets(self.scripts.client)
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:
