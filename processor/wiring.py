@@ -24,6 +24,7 @@ from processor.queue import Tasks, new_hand
 from processor.settings import Settings, SinkSettings, SourceSettings
 from processor.store import keys
 from processor.store.batches import Batches
+from processor.store.drift import Drift
 from processor.store.journal import Journal
 from processor.store.lanes import TOGETHER, Lanes
 from processor.store.memory import RedisMemory
@@ -105,6 +106,10 @@ class App:
             redis_url=self.redis_url,
             public_url=self.settings.server.public_url,
         )
+
+    @cached_property
+    def drift(self) -> Drift:
+        return Drift(self.scripts.client)
 
     @cached_property
     def secrets(self) -> RedisSecrets:
@@ -190,6 +195,12 @@ class _Inbox:
         n = notification
         lane = keys.refresh_lane(n.source, n.job_id)
         return self._take(n.source, Hint(digest(n.source, n.key), lane, n.event, n.api, n.claim or ""))
+
+    def met(self, source: str, strange: str) -> None:
+        try:
+            self.app.drift.note(source, [strange])
+        except Unavailable as e:  # the request was genuine, and there is nothing in it to keep
+            log.warning("drift could not be counted", source=source, drift=strange, reason=e.message)
 
     def awaits_code(self, source: str) -> bool:
         return self.app.registrations.awaits_code(source)

@@ -1,12 +1,15 @@
-"""Tells an alarm of our own: routed and planned like any event, stored once, and handed to the sinks' lanes."""
+"""Tells alarms of our own: once when they begin, once when they are over; routed and planned like any event."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 
-from processor.model import Event
+from processor.model import Event, EventType, timestamp
+from processor.pipeline.alarms import alarm
 from processor.pipeline.gather import plan
 from processor.pipeline.route import route
 from processor.queue import new_hand
@@ -16,24 +19,60 @@ from processor.wiring import App
 log = structlog.get_logger(__name__)
 
 
-def tell(app: App, event: Event, *, told: Sequence[str] = (), of: str = "") -> None:
-    """Store the alarm and arm its deliveries, unless it was told before. `told` and `of`: see Lanes.announce.
+def begin(
+    app: App,
+    kind: EventType,
+    place: str,
+    *,
+    detail: str,
+    count: int | None = None,
+    thing: str = "",
+    since: datetime | None = None,
+) -> bool:
+    """Raise an alarm about `place` (`sources/NAME` or `sinks/NAME`) unless it stands already; whether it was raised.
 
-    Raises Unavailable.
+    `thing` tells several of one kind at one place apart. Raises Unavailable.
+    """
+    now = app.tools.clock()
+    began = since or now
+    event = alarm(kind, place, state="raised", since=began, now=now, count=count, detail=detail, thing=thing)
+    state = json.dumps({"since": timestamp(began), "detail": detail})
+    return tell(app, event, standing=(_name(kind, place, thing), state))
+
+
+def end(app: App, kind: EventType, place: str, *, thing: str = "", count: int | None = None) -> bool:
+    """Say that an alarm is over, if it stands; whether it did. Raises Unavailable."""
+    name = _name(kind, place, thing)
+    stands = app.journal.alarms().get(name)
+    if stands is None:
+        return False
+    since, now = datetime.fromisoformat(stands["since"]), app.tools.clock()
+    event = alarm(kind, place, state="over", since=since, now=now, count=count, detail=stands["detail"], thing=thing)
+    return tell(app, event, standing=(name, ""))
+
+
+def tell(
+    app: App, event: Event, *, standing: tuple[str, str] | None = None, told: Sequence[str] = (), of: str = ""
+) -> bool:
+    """Store an event of our own and arm its deliveries, unless it was told before; whether it was told now.
+
+    `standing`, `told` and `of`: see Lanes.announce. Raises Unavailable.
     """
     wanted = [verdict.sink for verdict in route(event.cloudevent(), app.rules) if verdict.wanted]
-    hand = new_hand()
-    hired = app.lanes.announce(
-        event, [row(app, sink, event) for sink in wanted], sinks=app.targets, hand=hand, told=told, of=of
-    )
+    rows, hand = [row(app, sink, event) for sink in wanted], new_hand()
+    hired = app.lanes.announce(event, rows, sinks=app.targets, hand=hand, alarm=standing, told=told, of=of)
+    if hired is None:
+        return False
     app.send([(app.targets[sink].name, hand) for sink in hired])
-    ops = event.data["ops"]
-    log.warning(
-        "alarm", type=event.type, place=event.source, state=ops["state"], count=ops["count"], detail=ops["detail"]
-    )
+    log.warning("alarm", type=event.type, place=event.source, **event.data["ops"])
+    return True
 
 
 def row(app: App, sink: str, event: Event) -> Row:
     """When this sink is to be told of the event, and what with."""
     when = plan(app.settings.sinks[sink].manner, app.tools.clock())
     return Row(sink, event, when.delay, when.together)
+
+
+def _name(kind: EventType, place: str, thing: str) -> str:
+    return f"{kind} {place} {thing}".rstrip()

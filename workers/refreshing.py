@@ -47,6 +47,8 @@ def refresh(app: App, source: str, claim: Claim) -> None:
     except Exception as e:  # noqa: BLE001  # whatever it was, it is settled: again later, or dead and visible
         settle(app, claim, e, policy=app.settings.sources[source].retry, about=about, began=began)
         return
+    if found.strange:
+        app.drift.note(source, found.strange)
     _commit(app, claim, found, about, began)
 
 

@@ -15,9 +15,10 @@ from processor import observe
 from processor.errors import RateLimited, Retryable, Unavailable
 from processor.model import EventType
 from processor.pipeline.alarms import alarm
-from processor.ports import Lists
+from processor.ports import HoldsGrant, Lists
 from processor.wiring import App
 from workers import alarming, reconciling
+from workers.drifting import tell_of_drift
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +88,26 @@ def repaired(app: App, source: str) -> None:
     alarming.tell(app, event, told=found, of=source)
 
 
-DUTIES = (Duty("retention", 600.0, retention), Duty("reconcile", 1.0, reconcile))
+def grants(app: App) -> None:
+    """Tell when a person has to connect a source anew, and when that was done."""
+    for name, provider in app.providers.items():
+        place, thing = f"sources/{name}", "grant"
+        lost = isinstance(provider, HoldsGrant) and provider.reconnect_needed()
+        trouble = app.journal.troubled(name) or ("the provider refuses our grant" if lost else None)
+        if trouble:
+            alarming.begin(
+                app, EventType.OPS_SUBSCRIPTION_BROKEN, place, detail=f"reconnect needed: {trouble}", thing=thing
+            )
+        else:
+            alarming.end(app, EventType.OPS_SUBSCRIPTION_BROKEN, place, thing=thing)
+
+
+DUTIES = (
+    Duty("grants", 5.0, grants),
+    Duty("retention", 600.0, retention),
+    Duty("reconcile", 1.0, reconcile),
+    Duty("drift", 5.0, tell_of_drift),
+)
 
 
 def turn(app: App, duties: tuple[Duty, ...] = DUTIES) -> None:

@@ -33,6 +33,10 @@ class Inbox(Protocol):
         """Whether a registration that we started for this source waits for its verification code."""
         ...
 
+    def met(self, source: str, strange: str) -> None:
+        """Count something that the provider's documentation does not tell of. Never raises."""
+        ...
+
     def put_handshake(self, handshake: Handshake) -> Taken:
         """Store a code that a worker shall send back."""
         ...
@@ -66,6 +70,8 @@ def accept(provider: Provider, request: Request, inbox: Inbox) -> Outcome:
         announced = provider.parse(request)
     match announced:
         case Ignored():
+            if announced.strange:
+                inbox.met(provider.source, announced.strange)
             return Outcome(Status.IGNORED, reason=announced.reason)
         case Handshake():
             return _greet(announced, inbox)

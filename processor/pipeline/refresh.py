@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
+from typing import cast
 
 from processor.errors import Unreadable
 from processor.model import JSON, Event, Job, State, document
 from processor.pipeline.diff import ENDS, diff, diff_estimate
 from processor.pipeline.facts import Facts
 from processor.pipeline.reconcile import Teller
-from processor.ports import Clock, Estimates, Http, Provider
+from processor.ports import Clock, Estimates, Http, NoticesDrift, Provider
 
 # A provider's replica may lag: an older document is looked at again after these seconds, then believed.
 REFUSALS = (15.0, 30.0, 60.0)
@@ -42,6 +44,7 @@ class Refreshed:
     poll: float | None
     note: str
     repaired: bool = False  # something ended, and no webhook had told of it
+    strange: tuple[str, ...] = ()  # what of the provider's answer is not known
 
 
 def refresh(
@@ -59,10 +62,19 @@ def refresh(
     `every` is in how many seconds at most a job that has not ended is looked at again; None: only for a reason.
     """
     api = next((h.api for h in reversed(hints) if h.api), facts.api)
-    job = provider.translate(provider.fetch(job_id, api=api, http=http), api=api)
+    original = provider.fetch(job_id, api=api, http=http)
+    job = provider.translate(original, api=api)
     if job.id != job_id:
         raise Unreadable(f"asked for job {job_id}, the answer is about another one")
-    return decide(facts, job, api=api, hints=hints, now=clock(), every=every)
+    found = decide(facts, job, api=api, hints=hints, now=clock(), every=every)
+    if _notices_drift(type(provider)):
+        return replace(found, strange=tuple(cast(NoticesDrift, provider).strange(original, api=api)))
+    return found
+
+
+@cache  # on Python 3.11 asking an object for a protocol costs more than it is worth in every refresh
+def _notices_drift(kind: type[Provider]) -> bool:
+    return issubclass(kind, NoticesDrift)
 
 
 def look_at_estimate(provider: Estimates, http: Http, *, estimate_id: str, facts: Facts, clock: Clock) -> Refreshed:

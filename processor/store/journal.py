@@ -162,6 +162,12 @@ class Journal:
                 self._client.zrem(keys.key("deadz"), *old)
             return int(self._client.xtrim(keys.key("journal"), minid=f"{before}-0", approximate=True))
 
+    def alarms(self) -> dict[str, JSON]:
+        """The alarms that stand, by name: {since, detail}."""
+        with ours():
+            rows = self._client.hgetall(keys.key("alarms"))
+        return {name.decode(): json.loads(text) for name, text in rows.items()}
+
     def cursor(self, source: str) -> str:
         """Where reconciliation of a source stands, as it was written; "" when it never began."""
         with ours():

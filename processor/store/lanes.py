@@ -100,11 +100,16 @@ class Lanes:
         *,
         sinks: Mapping[str, Resource],
         hand: str,
+        alarm: tuple[str, str] | None = None,
         told: Sequence[str] = (),
         of: str = "",
-    ) -> list[str]:
+    ) -> list[str] | None:
         """Store an event of our own and arm its deliveries, once. Returns the names of the sinks that a task is to be
-        sent for. `told` are the jobs of the source `of` that it tells of, as in `untold`."""
+        sent for, None when it was announced before.
+
+        `alarm` is what it begins, as (name, text), or ends, as (name, ""); one that has begun does not begin again.
+        `told` are the jobs of the source `of` that it tells of, as in `untold`.
+        """
         targets = {row.sink: sinks[row.sink] for row in rows}
         arguments = {
             "id": event.id,
@@ -119,9 +124,11 @@ class Lanes:
             "told": list(told),
             "of": of,
         }
-        _, *hired = self._run("announce", arguments, json.dumps(event.cloudevent(), ensure_ascii=False))
+        if alarm:
+            arguments["alarm"] = list(alarm)
+        written, *hired = self._run("announce", arguments, json.dumps(event.cloudevent(), ensure_ascii=False))
         by_name = {r.name: sink for sink, r in targets.items()}
-        return [by_name[name] for name in hired]
+        return [by_name[name] for name in hired] if written else None
 
     def revive(self, lane: str, item: str) -> bool:
         """Put a dead item back at the end of its lane. False when it is not dead."""

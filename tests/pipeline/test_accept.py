@@ -57,6 +57,15 @@ def test_a_genuine_event_we_do_not_act_on_is_ignored_with_the_reason(inbox):
     assert not inbox.kept
 
 
+def test_an_event_that_nobody_documents_is_ignored_and_counted(inbox):
+    class Newer(Signs):
+        def parse(self, request: Request) -> Ignored:
+            return Ignored("unknown to us", strange='event "job-deleted-v3"')
+
+    assert accept(Newer("a"), genuine(b"{}"), inbox).status is Status.IGNORED
+    assert inbox.strange == [("a", 'event "job-deleted-v3"')]
+
+
 # --- the verification code -------------------------------------------------------------------------------------------
 
 

@@ -78,10 +78,14 @@ class Inbox:
 
     down: bool = False
     waiting: set[str] = field(default_factory=set)
+    strange: list[tuple[str, str]] = field(default_factory=list)
     kept: dict[str, Notification | Handshake] = field(default_factory=dict)
 
     def put(self, notification: Notification) -> Taken:
         return self._keep(notification.key, notification)
+
+    def met(self, source: str, strange: str) -> None:
+        self.strange.append((source, strange))
 
     def awaits_code(self, source: str) -> bool:
         return source in self.waiting

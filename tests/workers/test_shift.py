@@ -18,6 +18,7 @@ from processor.model import Handshake, Job, Notification, Request, State
 from processor.ports import Http
 from processor.store.work import Resource
 from processor.wiring import App, read_settings
+from workers.drifting import tell_of_drift
 from workers.keeper import Keeper
 from workers.shift import Shift
 
@@ -345,3 +346,30 @@ def _raise(error: Exception) -> Callable[[str], None]:
         raise error
 
     return raising
+
+
+# --- contract drift --------------------------------------------------------------------------------------------------
+
+
+def test_a_word_that_nobody_knows_is_told_once_as_an_alarm(make: Callable[..., Workplace]) -> None:
+    class Strange(Told):
+        def strange(self, original: Any, *, api: str) -> list[str]:
+            return ['job state "fancy"']
+
+    place = make('events = ["*"]', Strange())
+    for job in "12":
+        place.tell(job)
+    place.work()
+    tell_of_drift(place.app)
+    tell_of_drift(place.app)
+    place.work()
+    assert place.told.delivered.count("sources/main") == 1
+    [alarm] = [e for e in place.app.journal.events() if e["type"] == "ops.contract_drift"]
+    assert alarm["source"] == "/sources/main"
+    assert alarm["data"]["ops"] | {"since": ""} == {
+        "state": "raised",
+        "since": "",
+        "until": None,
+        "count": 2,
+        "detail": 'not known: job state "fancy"',
+    }

@@ -1,6 +1,14 @@
 -- ANNOUNCE: an event of our own. A = {id, type, source, job, rows = {{R, L, event, delay, together}}, keep, caps, hands,
--- lease, told (members of `untold` that it tells of), of (their source)}; ARGV[2] is the event's document. Returns
+-- lease, alarm = {field, value} (begins if there is none under that name, ends with an empty value), told (members of `untold` that it tells of), of (their source)}; ARGV[2] is the event's document. Returns
 -- {1, R, R, ...} as COMMIT does, or {0} when it was announced before.
+if A.alarm then
+  local field, value = A.alarm[1], A.alarm[2]
+  if value ~= '' then
+    if c('HSETNX', P .. 'alarms', field, value) == 0 then return {0} end
+  elseif c('HDEL', P .. 'alarms', field) == 0 then
+    return {0}
+  end
+end
 if not c('SET', P .. 'ev:' .. A.id, ARGV[2], 'EX', A.keep, 'NX') then return {0} end
 c('XADD', P .. 'journal', '*', 'id', A.id, 'type', A.type, 'source', A.source, 'job', A.job)
 count('events:' .. A.type, 1)
