@@ -9,7 +9,7 @@ from functools import cache
 from typing import cast
 
 from processor.errors import Unreadable
-from processor.model import JSON, Event, Job, State, document
+from processor.model import JSON, Event, EventType, Job, State, document
 from processor.pipeline.diff import ENDS, diff, diff_estimate
 from processor.pipeline.facts import Facts
 from processor.pipeline.reconcile import Teller
@@ -108,7 +108,8 @@ def decide(
         facts = _as_never_seen(facts, job)
     body = document(job)
     facts, events = diff(facts.but(refused=0), job, fetched_at=now, body=body)
-    facts, wanted = _look_again(facts.but(silent=facts.silent and not events), job, now.timestamp())
+    untold = facts.silent and all(e.type is EventType.COST_ESTIMATE_AVAILABLE for e in events)
+    facts, wanted = _look_again(facts.but(silent=untold), job, now.timestamp())
     facts, routine = _look_on(facts, job, every)
     polls = [poll for poll in (wanted, routine) if poll]
     return Refreshed(
@@ -126,7 +127,7 @@ def _as_never_seen(facts: Facts, job: Job) -> Facts:
     """An end that only the silent pass saw is told when somebody tells of it, under the ids it always would have."""
     if not job.state.ended:
         return facts
-    return facts.but(job=None, models={}, silent=False)
+    return facts.but(job=None, models={}, estimates={}, silent=False)
 
 
 def _look_on(facts: Facts, job: Job, every: float | None) -> tuple[Facts, float | None]:
