@@ -72,7 +72,8 @@ class _Socket(socket.socket):
         super().sendall(*args, **kwargs)
 
 
-class _TlsSocket(_Socket, ssl.SSLSocket): ...
+class TlsSocket(_Socket, ssl.SSLSocket):
+    """For `SSLContext.sslsocket_class`: the same deadline under TLS."""
 
 
 # --- where to --------------------------------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ def _resolve(host: str, port: int, *, allow_private: bool) -> list[tuple[Any, ..
     return usable
 
 
-def _connect(host: str, port: int) -> _Socket:
+def open_socket(host: str, port: int) -> _Socket:
     """Connect to the first address of a name that answers."""
     exchange = _present.get()
     exchange.connected = True
@@ -132,12 +133,12 @@ def _connect(host: str, port: int) -> _Socket:
 
 class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        return _connect(self._dns_host, self.port)
+        return open_socket(self._dns_host, self.port)
 
 
 class _TlsConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
-        return _connect(self._dns_host, self.port)
+        return open_socket(self._dns_host, self.port)
 
 
 class _Pool(urllib3.HTTPConnectionPool):
@@ -152,7 +153,7 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
 def _tls_context(ca_bundle: str) -> ssl.SSLContext:
     """One context for all connections: urllib3 would read the bundle, some 10 ms, for each of them."""
     context = ssl.create_default_context(cafile=ca_bundle)
-    context.sslsocket_class = _TlsSocket
+    context.sslsocket_class = TlsSocket
     return context
 
 
