@@ -23,7 +23,7 @@ from processor.cli.simulated import Simulated
 from processor.embedded import socket_path
 from processor.errors import ConfigError
 from processor.model import EventType
-from processor.options import SinkOptions
+from processor.options import PeopleOptions, SinkOptions
 from processor.pipeline.diff import diff
 from processor.pipeline.facts import Facts
 from processor.providers.hover.translate import translate
@@ -33,7 +33,7 @@ from processor.wiring import registry
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("processor/providers/*/README.md"))]
+DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("processor/providers/*/README.md"))]
 
 
 def blocks(document: Path, language: str) -> list[str]:
@@ -57,11 +57,17 @@ def code(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
+VALUES = {
+    "SENTRY_DSN": "https://key@sentry.example/1",
+    "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/x",
+}
+
+
 class Anything(dict[str, str]):
     """An environment in which every variable but REDIS_URL is set, to what fits everywhere."""
 
     def __getitem__(self, name: str) -> str:
-        return "https://key@sentry.example/1" if name == "SENTRY_DSN" else "whsec_c2V0IGFuZCBzZXQgYW5kIHNldA=="
+        return VALUES.get(name, "whsec_c2V0IGFuZCBzZXQgYW5kIHNldA==")
 
     def get(self, name: str, default: Any = None) -> Any:
         return default if name == "REDIS_URL" else self[name]
@@ -89,8 +95,17 @@ def test_the_table_of_events_has_every_type_that_is_raised() -> None:
 def test_the_table_of_sinks_has_every_type_and_its_own_keys() -> None:
     told = {code(row[0])[0]: set(code(row[2])) for row in table(README, "type", "## Sinks")}
     installed = {p.name: p.load() for p in entry_points(group="jobwire.sinks") if p.dist and p.dist.name == "jobwire"}
-    common = set(SinkOptions().fields)
-    assert told == {name: set(sink.Options().fields) - common for name, sink in installed.items()}
+    assert told == {name: _own(sink.Options) for name, sink in installed.items()}
+
+
+def _own(options: type[SinkOptions]) -> set[str]:
+    common = PeopleOptions if issubclass(options, PeopleOptions) else SinkOptions
+    return {field.data_key or name for name, field in options().fields.items()} - set(common().fields)
+
+
+def test_what_people_sinks_take_is_told() -> None:
+    told = {code(row[0])[0].partition(" ")[0] for row in table(README, "key", "People want few messages")}
+    assert told == set(PeopleOptions().fields) - set(SinkOptions().fields)
 
 
 def test_the_event_in_the_readme_is_what_comes_out() -> None:
