@@ -6,7 +6,7 @@ A plugin's `Options` schema subclasses `SourceOptions` or `SinkOptions` and adds
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,6 +144,11 @@ class SourceOptions(Schema):
 
     class Meta:
         unknown = RAISE
+
+    @classmethod
+    def advice(cls, options: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        """What `check` warns about in options that can be used: pairs of key and reason."""
+        return ()
 
     secret_from_registration = False  # True: registering the webhook may bring the first secret, so none is no fault
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import structlog
 
-from processor.errors import Unavailable
+from processor.errors import Unavailable, Unreadable
 from processor.model import JSON, estimate_of
 from processor.pipeline import refresh as pipeline
 from processor.pipeline.facts import Facts
@@ -45,6 +45,8 @@ def refresh(app: App, source: str, claim: Claim) -> None:
     except Unavailable:
         raise
     except Exception as e:  # noqa: BLE001  # whatever it was, it is settled: again later, or dead and visible
+        if isinstance(e, Unreadable) and e.strange:
+            app.drift.note(source, e.strange)
         settle(app, claim, e, policy=app.settings.sources[source].retry, about=about, began=began)
         return
     if found.strange:
@@ -120,7 +122,7 @@ def _told(claim: Claim, found: pipeline.Refreshed) -> Literal["", "told", "repai
 def _confirm(app: App, source: str, claim: Claim) -> None:
     """Send back the latest code: it is that of the registration that stands."""
     provider = app.providers[source]
-    if isinstance(provider, Greets):
+    if isinstance(provider, Greets) and app.registrations.awaits_code(source):  # else it was sent back already
         provider.confirm(str(claim.items[-1].detail["api"]), http=app.http)
     app.registrations.end(source)
     app.lanes.done(claim)

@@ -12,6 +12,7 @@ from processor.providers.bentley import simulator as bentley_simulator
 from processor.providers.hover import simulator as hover_simulator
 from processor.simulation import Served, Simulator, serve
 
+ITWIN = "3fa85f64-5717-4562-b3fc-2c963f66afa6"  # of the samples
 CLIENT = "simulated"
 HOVER, BENTLEY = "hover-demo", "itwin-demo"  # the names of the two sources
 
@@ -65,6 +66,7 @@ client_id = "{CLIENT}"
 client_secret = "{self._key}"
 api_url = "{url}/bentley"
 token_url = "{url}/bentley/connect/token"
+itwin_ids = ["{ITWIN}"]
 {self._limits}"""
 
 

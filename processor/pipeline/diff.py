@@ -62,7 +62,8 @@ def diff_estimate(
     facts: Facts, job: Job, estimate: CostEstimate, *, fetched_at: datetime
 ) -> tuple[Facts, tuple[Event, ...]]:
     """The same for an estimate that is not in its job's document."""
-    estimates, events = _estimate(facts.estimates, estimate, _Writer(job, fetched_at, document(job)))
+    writer = _Writer(job, fetched_at, document(job))
+    estimates, events = _estimate(facts.estimates, estimate, writer, at=fetched_at)  # the job's own time would be old
     return facts.but(estimates=estimates), tuple(events)
 
 
@@ -116,7 +117,7 @@ def _models(old: Mapping[str, Standing], job: Job, writer: _Writer) -> tuple[Map
 
 
 def _estimate(
-    old: Mapping[str, Estimated], estimate: CostEstimate | None, writer: _Writer
+    old: Mapping[str, Estimated], estimate: CostEstimate | None, writer: _Writer, *, at: datetime | None = None
 ) -> tuple[Mapping[str, Estimated], list[Event]]:
     if estimate is None:
         return old, []
@@ -125,7 +126,7 @@ def _estimate(
         return old, []
     counts = dict(before.counts) if before else {}
     counts[amount] = counts.get(amount, 0) + 1
-    time = estimate.updated_at or writer.job.updated_at or writer.fetched_at
+    time = estimate.updated_at or at or writer.job.updated_at or writer.fetched_at
     event = writer.event(
         EventType.COST_ESTIMATE_AVAILABLE, time, amount, str(counts[amount]), thing=estimate.id, estimate=estimate
     )

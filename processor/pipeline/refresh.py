@@ -63,13 +63,19 @@ def refresh(
     """
     api = next((h.api for h in reversed(hints) if h.api), facts.api)
     original = provider.fetch(job_id, api=api, http=http)
-    job = provider.translate(original, api=api)
+    strange = _strange(provider, original, api)
+    try:
+        job = provider.translate(original, api=api)
+    except Unreadable as e:
+        e.strange = strange
+        raise
     if job.id != job_id:
         raise Unreadable(f"asked for job {job_id}, the answer is about another one")
-    found = decide(facts, job, api=api, hints=hints, now=clock(), every=every)
-    if _notices_drift(type(provider)):
-        return replace(found, strange=tuple(cast(NoticesDrift, provider).strange(original, api=api)))
-    return found
+    return replace(decide(facts, job, api=api, hints=hints, now=clock(), every=every), strange=strange)
+
+
+def _strange(provider: Provider, original: JSON, api: str) -> tuple[str, ...]:
+    return tuple(cast(NoticesDrift, provider).strange(original, api=api)) if _notices_drift(type(provider)) else ()
 
 
 @cache  # on Python 3.11 asking an object for a protocol costs more than it is worth in every refresh

@@ -159,6 +159,9 @@ class Reading:
             self.no_secrets(f"{key}.webhook_secrets", schema)
         if not options:
             return None
+        if isinstance(schema, type) and issubclass(schema, SourceOptions):
+            for name_of_key, reason in schema.advice(options):
+                self.warn(f"{key}.{name_of_key}", reason)
         return SourceSettings(
             name=name,
             provider=options["provider"],

@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import flask
 
@@ -51,12 +51,12 @@ def play(simulator: Simulator, steps: Sequence[Mapping[str, Any]], stop: threadi
 
     A step may have, in this order: `after` (seconds to wait), `fault` (the keys of Fault), `job` (a document; or
     `{"sample": name}` or `{"id": …}`, with `change`: a mapping of dotted paths to new values; `how` has what `put_job`
-    takes), `notify` (one mapping with `job_id`, or a list of them; `reorder` sends a list from its end).
+    takes), `estimate` (`id`; `sample` or the whole `document`; `change`), `notify` (one mapping with `job_id`, or a list of them; `reorder` sends a list from its end).
     """
     sent: list[Sent] = []
     stop = stop or threading.Event()
     for step in steps:
-        if unknown := step.keys() - {"after", "fault", "job", "how", "notify", "reorder"}:
+        if unknown := step.keys() - {"after", "fault", "job", "how", "estimate", "notify", "reorder"}:
             raise Usage(f"a step of the script has no {', '.join(sorted(unknown))}")
         if stop.wait(float(step.get("after", 0))):
             break
@@ -64,11 +64,31 @@ def play(simulator: Simulator, steps: Sequence[Mapping[str, Any]], stop: threadi
             simulator.stage.fault(_fault(step["fault"]))
         if "job" in step:
             simulator.put_job(_document(simulator, step["job"]), **step.get("how", {}))
+        if "estimate" in step:
+            _estimate(simulator, step["estimate"])
         told = step.get("notify", [])
         told = [told] if isinstance(told, Mapping) else list(told)
         for what in reversed(told) if step.get("reorder") else told:
             sent += notify(simulator, **{**what, "job_id": str(what["job_id"])})
     return sent
+
+
+@runtime_checkable
+class _Estimates(Protocol):
+    """A simulator whose provider has estimates that are things of their own."""
+
+    def estimate_sample(self, name: str) -> JSON: ...
+
+    def put_estimate(self, estimate_id: int, document: JSON) -> None: ...
+
+
+def _estimate(simulator: Simulator, wanted: Mapping[str, Any]) -> None:
+    if not isinstance(simulator, _Estimates):
+        raise Usage("the script has an estimate for a provider without estimates of their own")
+    if unknown := wanted.keys() - {"id", "sample", "document", "change"}:
+        raise Usage(f"an estimate of the script has no {', '.join(sorted(unknown))}")
+    document = wanted["document"] if "document" in wanted else simulator.estimate_sample(str(wanted.get("sample")))
+    simulator.put_estimate(int(wanted["id"]), changed(document, wanted.get("change", {})))
 
 
 def _fault(keys: Mapping[str, Any]) -> Fault:

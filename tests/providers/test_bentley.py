@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
+from providers.bentley_source import DATA, JOB, NOW, OPTIONS, SECRET, TOKEN, event, load, make, sample, signed, v1, v2
 
 from processor.errors import (
     Busy,
@@ -27,67 +27,19 @@ from processor.errors import (
     ReconnectNeeded,
     Refused,
     Rejected,
+    Shut,
+    Unavailable,
     Unreachable,
     Unreadable,
     Unverified,
 )
-from processor.model import Ignored, Message, ModelState, Notification, Request, State
+from processor.model import Ignored, Message, ModelState, Notification, Request, Secret, State
 from processor.options import Rate
-from processor.ports import Answer, AnswersOptions, Http
-from processor.providers import bentley
+from processor.ports import Answer, AnswersOptions, Finds, Http
 from processor.providers.bentley import Bentley
 from processor.providers.bentley.families import FAMILIES
-from processor.providers.bentley.signature import sign
-from processor.providers.bentley.states import is_known, job_state
-from processor.testing.fakes import FakeHttp, StandingClock, answer, some_tools
+from processor.testing.fakes import FakeHttp, Sent, answer
 from processor.testing.provider import ProviderContract
-
-DATA = Path(__file__).parents[1] / "data" / "bentley"
-SAMPLES = Path(bentley.__file__).parent / "samples"
-SECRET = "e2c1b7a1d6f04b0c9a5b8e7f6d5c4b3a29181706f5e4d3c2b1a09f8e7d6c5b4a"
-NOW = datetime(2025, 3, 18, 0, 3, tzinfo=UTC)
-JOB = "cc3d35cc-416a-4262-9714-b359da70b419"
-OPTIONS = {
-    "provider": "bentley",
-    "webhook_secrets": [SECRET],
-    "client_id": "client",
-    "client_secret": "app-secret",
-}
-TOKEN = {"access_token": "access-1", "expires_in": 3600, "token_type": "Bearer"}
-
-
-def load(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((DATA / name).read_bytes())
-    return document
-
-
-def make(http: Http | None = None, **options: Any) -> Bentley:
-    tools = some_tools(http=http or FakeHttp(), clock=StandingClock(NOW))
-    return Bentley.from_config("itwin", Bentley.Options().load({**OPTIONS, **options}), tools)
-
-
-def signed(body: bytes, *, content_type: str = "application/json", key: bytes = SECRET.encode()) -> Request:
-    headers = {"content-type": content_type, "signature": sign(key, body)}
-    return Request("POST", "/webhooks/itwin", "", headers, body, NOW)
-
-
-def event(**keys: Any) -> bytes:
-    envelope = {"eventType": "realityModeling.jobCompleted.v1", "messageId": "m-1", "content": {"jobId": JOB}}
-    return json.dumps({**envelope, **keys}).encode()
-
-
-def sample() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((SAMPLES / "bentley-1.json").read_bytes())
-    return document
-
-
-def v1(**keys: Any) -> dict[str, Any]:
-    return {"job": {**sample()["job"], **keys}}
-
-
-def v2(*, messages: Any = None, **keys: Any) -> dict[str, Any]:
-    job = {**load("job-v2.json")["job"], "type": "Reconstruction", **keys}
-    return {"job": job} if messages is None else {"job": job, "messages": messages}
 
 
 class TestContract(ProviderContract):
@@ -110,7 +62,7 @@ class TestContract(ProviderContract):
 
 class TestV2Contract(TestContract):
     body = event(eventType="realityModeling.jobCompleted.v2", messageId="m-2")
-    document = v2(state="Active", id=JOB)
+    document = v2(state="Queued", id=JOB)
     api = "reality-modeling"
 
 
@@ -141,6 +93,40 @@ class TestSignature:
         for key in (b"new", SECRET.encode(), b"old"):
             provider.verify(signed(event(), key=key))
 
+    def test_a_request_that_a_configured_secret_or_none_at_all_could_have_signed_asks_nobody_for_more(self) -> None:
+        asked: list[str] = []
+
+        def registered(source: str) -> Sequence[Secret]:
+            asked.append(source)
+            return [Secret("theirs")]
+
+        provider = make(registered=registered)
+        provider.verify(signed(event()))
+        for garbled in ("", "sha256=", f"sha1={'0' * 64}", "sha256=zz"):
+            with pytest.raises(Unverified, match="malformed"):
+                provider.verify(replace(signed(event()), headers={"signature": garbled}))
+        assert asked == []
+        with pytest.raises(Unverified, match="not that of this body"):
+            provider.verify(signed(event(), key=b"another"))
+        assert asked == ["itwin"]
+
+    def test_secrets_that_cannot_be_read_now_do_not_make_a_request_false(self) -> None:
+        def registered(source: str) -> Sequence[Secret]:
+            raise Unavailable("Redis is away")
+
+        with pytest.raises(Unavailable):
+            make(registered=registered).verify(signed(event(), key=b"theirs"))
+        make(registered=registered).verify(signed(event()))
+
+    @pytest.mark.parametrize("configured", [[], [SECRET]])
+    def test_a_secret_that_came_from_registering_the_webhook_is_accepted_beside_the_configured(
+        self, configured: list[str]
+    ) -> None:
+        provider = make(registered=lambda source: [Secret("older"), Secret("theirs")], webhook_secrets=configured)
+        for key in (b"older", b"theirs"):
+            provider.verify(signed(event(), key=key))
+        assert "theirs" not in repr(provider)
+
     @settings(deadline=None)
     @given(signature=st.text(max_size=80), body=st.binary(max_size=80))
     def test_garbage_is_refused_and_never_upsets(self, signature: str, body: bytes) -> None:
@@ -166,17 +152,41 @@ class TestNotices:
             make().parse(signed(event(eventType=word)))
 
     @pytest.mark.parametrize(
-        "word",
+        ("word", "told"),
         [
-            "transformations.jobCompleted.v1",
-            "realityModeling.jobCreated.v1",
-            "realityModeling.jobCompleted.v3",
-            "realitymodeling.jobcompleted.v1",
-            "",
+            ("realityModeling.jobCreated.v1", 'event type "realityModeling.jobCreated.v1"'),
+            ("realityModeling.jobCompleted.v3", 'event type "realityModeling.jobCompleted.v3"'),
+            ("realitymodeling.jobcompleted.v1", 'event type "realitymodeling.jobcompleted.v1"'),
+            ("iTwins.iTwinPainted.v1", 'event type "iTwins.iTwinPainted.v1"'),
+            ("transformations.jobCompleted.v2", 'event type "transformations.jobCompleted.v2"'),
+            ("", "an event type that is no word"),
+            ("jane.doe@example.com", "an event type that is no word"),
+            ("a\nb", "an event type that is no word"),
+            ("x" * 81, "an event type that is no word"),
         ],
     )
-    def test_an_unknown_event_is_ignored(self, word: str) -> None:
-        assert isinstance(make().parse(signed(event(eventType=word))), Ignored)
+    def test_an_event_that_is_in_no_page_is_ignored_and_told_as_strange(self, word: str, told: str) -> None:
+        ignored = make().parse(signed(event(eventType=word)))
+        assert isinstance(ignored, Ignored)
+        assert ignored.strange == told
+
+    @pytest.mark.parametrize(
+        "word",
+        [
+            "iModels.iModelDeleted.v1",
+            "iModels.namedVersionCreated.v1",
+            "accessControl.memberAdded.v1",
+            "iTwins.iTwinCreated.v1",
+            "iTwins.iTwinDeleted.v1",
+            "synchronization.jobCompleted.v1",
+            "transformations.jobCompleted.v1",
+            "changedElements.jobCompleted.v1",
+        ],
+    )
+    def test_an_event_of_another_api_is_ignored_and_nothing_strange(self, word: str) -> None:
+        assert make().parse(signed(event(eventType=word))) == Ignored(
+            "this event type says nothing about a reality job"
+        )
 
     @pytest.mark.parametrize(
         ("word", "api"),
@@ -215,29 +225,6 @@ class TestOldHandshake:
         assert isinstance(provider, AnswersOptions)
         headers = provider.options(self.request(**{"webhook-request-origin": "https://api.bentley.com"}))
         assert headers == {"Allow": "POST", "WebHook-Allowed-Origin": "https://api.bentley.com"}
-
-
-class TestStates:
-    def test_an_unknown_word_is_processing_and_known_to_be_unknown(self) -> None:
-        assert job_state("teleporting") is job_state(None) is State.PROCESSING
-        assert not is_known("teleporting")
-        assert is_known(None)
-
-    @pytest.mark.parametrize(
-        ("ours", "words"),
-        [
-            (State.CREATED, "unsubmitted Unsubmitted"),
-            (State.WAITING, "pending Queued"),
-            (State.PROCESSING, "active Active TerminatingOnCancel TerminatingOnFailure terminating_on_failure"),
-            (State.SUCCEEDED, "success Success SUCCESS over"),
-            (State.FAILED, "failed Failed"),
-            (State.CANCELLED, "cancelled Cancelled"),
-        ],
-    )
-    def test_a_word_has_its_row_in_any_spelling(self, ours: State, words: str) -> None:
-        for word in words.split():
-            assert job_state(word) is ours
-            assert is_known(word)
 
 
 class TestTranslateV1:
@@ -441,7 +428,7 @@ class TestTranslateV2:
 class TestFetch:
     @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.api)
     def test_each_api_has_its_address_and_version(self, family: Any) -> None:
-        http = FakeHttp(answer(json=TOKEN), answer(json=v1(state="active")))
+        http = FakeHttp(answer(json=TOKEN), answer(json=v1(state="unsubmitted")))
         make(http).fetch(JOB, api=family.api, http=http)
         assert http.sent[0].url == "https://ims.bentley.com/connect/token"
         assert http.sent[0].form
@@ -471,7 +458,7 @@ class TestFetch:
         assert http.sent[2].url == f"https://api.bentley.com/reality-modeling/jobs/{JOB}/messages"
         assert make().translate(document, api="reality-modeling").errors[0].code == "InputData_Invalid"
 
-    @pytest.mark.parametrize("state", ["Queued", "Active", "TerminatingOnFailure", "unheard of"])
+    @pytest.mark.parametrize("state", ["Queued", "TerminatingOnFailure", "unheard of"])
     def test_one_that_goes_on_is_not(self, state: str) -> None:
         http = FakeHttp(answer(json=TOKEN), answer(json=v2(state=state)))
         assert make(http).fetch(JOB, api="reality-modeling", http=http) == v2(state=state)
@@ -485,6 +472,143 @@ class TestFetch:
         http = FakeHttp(answer(json=TOKEN), answer(json=v2()), answer(status))
         with pytest.raises(error, match="messages"):
             make(http).fetch(JOB, api="reality-modeling", http=http)
+
+
+class TestProgress:
+    """A running job is asked for its progress as well; it is worth no failure."""
+
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            answer(404, {"error": {"code": "JobProgressNotFound"}}),
+            answer(403),
+            answer(422),
+            answer(503),
+            answer(body=b"<html>"),
+            answer(json=[]),
+            answer(json={}),
+            answer(json={"progress": None}),
+            answer(json={"progress": 7}),
+            Unreachable("cut"),
+        ],
+    )
+    def test_without_one_a_job_is_a_job_all_the_same(self, trouble: Answer | Exception) -> None:
+        http = FakeHttp(answer(json=TOKEN), answer(json=v1(state="active")), trouble)
+        assert make(http).fetch(JOB, api="contextcapture", http=http) == v1(state="active")
+
+    def test_a_progress_of_nonsense_is_none(self) -> None:
+        for progress in ({"percentage": "much"}, {"percentage": -1}, {"percentage": 101}, {"percentage": []}, [], 7):
+            assert make().translate({**v1(), "progress": progress}, api="contextcapture").progress is None
+
+    @pytest.mark.parametrize(
+        ("trouble", "error"),
+        [([answer(429, retry_after="9")], RateLimited), ([answer(401), answer(400)], ReconnectNeeded)],
+    )
+    def test_what_concerns_the_whole_source_is_not_kept_quiet(self, trouble: list[Answer], error: Any) -> None:
+        http = FakeHttp(answer(json=TOKEN), answer(json=v1(state="active")), *trouble)
+        with pytest.raises(error):
+            make(http).fetch(JOB, api="contextcapture", http=http)
+
+    @pytest.mark.parametrize("state", ["unsubmitted", "success", "failed", "cancelled", "TerminatingOnCancel"])
+    def test_a_job_that_does_not_run_is_not_asked(self, state: str) -> None:
+        http = FakeHttp(answer(json=TOKEN), answer(json=v1(state=state)))
+        assert make(http).fetch(JOB, api="contextcapture", http=http) == v1(state=state)
+
+    @pytest.mark.parametrize(
+        ("api", "job", "name", "percentage"),
+        [
+            ("contextcapture", v1(state="active"), "progress-contextcapture.json", 56),
+            ("realitydataanalysis", v1(state="active"), "progress-v1.json", 56),
+            ("realityconversion", v1(state="Active"), "progress-v1.json", 56),
+            ("reality-modeling", v2(state="Active"), "progress-v2.json", 5),
+            ("reality-analysis", v2(state="Active"), "progress-v2.json", 5),
+            ("reality-conversion", v2(state="ACTIVE"), "progress-v2.json", 5),
+        ],
+    )
+    def test_every_api_has_its_own_key(self, api: str, job: Any, name: str, percentage: float) -> None:
+        http = FakeHttp(answer(json=TOKEN), answer(json=job), answer(json=load(name)))
+        provider = make(http)
+        translated = provider.translate(provider.fetch(JOB, api=api, http=http), api=api)
+        assert (translated.progress, translated.state) == (percentage, State.PROCESSING)
+        assert http.sent[2].url == f"https://api.bentley.com/{api}/jobs/{JOB}/progress"
+
+    @pytest.mark.parametrize("percentage", ["56", "56.0", 56, 56.0])
+    def test_a_number_may_be_a_text(self, percentage: Any) -> None:
+        assert make().translate({**v1(), "progress": {"percentage": percentage}}, api="contextcapture").progress == 56
+
+
+class TestFind:
+    """`jobwire watch` knows a job by its id, not by its API."""
+
+    def asked(self, answers: dict[str, Answer | Exception]) -> tuple[Bentley, FakeHttp]:
+        """The source at a platform whose job APIs answer so; all others know no job."""
+
+        def platform(sent: Sent) -> Answer:
+            if sent.method == "POST":
+                return answer(json=TOKEN)
+            given = answers.get(sent.url.split("/")[3], answer(404, load("error-404.json")))
+            if isinstance(given, Exception):
+                raise given
+            return given
+
+        http = FakeHttp(always=platform)
+        return make(http), http
+
+    @pytest.mark.parametrize("job_id", ["", "..", "../jobs", "7?x=1", "%2e", "7 "])
+    def test_what_cannot_be_an_id_is_asked_of_nobody(self, job_id: str) -> None:
+        provider, http = self.asked({})
+        with pytest.raises(NotYet):
+            provider.find(job_id, http=http)
+        assert http.sent == []
+
+    def test_a_job_that_no_api_knows_is_not_there(self) -> None:
+        provider, http = self.asked({})
+        with pytest.raises(NotYet, match="none of Bentley's job APIs knows this job"):
+            provider.find(JOB, http=http)
+        assert [sent.url.split("/")[3] for sent in http.sent[1:]] == [family.api for family in FAMILIES]
+
+    @pytest.mark.parametrize("trouble", [answer(403), answer(401), answer(422), answer(503), answer(body=b"<html>")])
+    def test_an_api_that_refuses_hides_no_other(self, trouble: Answer) -> None:
+        provider, http = self.asked({"contextcapture": trouble, "realityconversion": answer(json=v1())})
+        assert provider.find(JOB, http=http) == "realityconversion"
+
+    @pytest.mark.parametrize(
+        ("trouble", "error", "told"),
+        [
+            (
+                answer(403, {"error": {"code": "InsufficientPermissions"}}),
+                NotYet,
+                r"\(InsufficientPermissions\): .* 403",
+            ),
+            (answer(401), Shut, "answered 401"),
+            (answer(503), Busy, "answered 503"),
+            (answer(body=b"<html>"), Unreadable, "not JSON"),
+            (answer(json=[]), Unreadable, "the document"),
+        ],
+    )
+    def test_what_was_wrong_is_told_when_no_other_knows_it(self, trouble: Answer, error: Any, told: str) -> None:
+        provider, http = self.asked({"reality-analysis": trouble})
+        with pytest.raises(error, match=f"none of .*{told}"):
+            provider.find(JOB, http=http)
+
+    @pytest.mark.parametrize(
+        ("trouble", "error"), [(answer(429, retry_after="9"), RateLimited), (Unreachable("cut"), Unreachable)]
+    )
+    def test_where_the_next_one_would_fare_no_better_it_is_not_asked(
+        self, trouble: Answer | Exception, error: Any
+    ) -> None:
+        provider, http = self.asked({"contextcapture": trouble})
+        with pytest.raises(error):
+            provider.find(JOB, http=http)
+        assert len(http.sent) == 2
+
+    @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.api)
+    def test_the_first_that_knows_it_is_the_one(self, family: Any) -> None:
+        provider, http = self.asked({family.api: answer(json=v1(state="active"))})
+        assert isinstance(provider, Finds)
+        assert provider.find(JOB, http=http) == family.api
+        assert http.sent[-1].url == f"https://api.bentley.com/{family.api}/jobs/{JOB}"
+        assert http.sent[-1].headers["Accept"] == f"application/vnd.bentley.itwin-platform.v{family.version}+json"
 
 
 class TestTryingOut:
@@ -531,3 +655,12 @@ class TestOptions:
         with pytest.raises(ValidationError) as caught:
             Bentley.Options().load({**OPTIONS, key: value})
         assert list(caught.value.normalized_messages()) == [key]
+
+    @pytest.mark.parametrize("itwin_id", ["", " ", "a b", "a'", "a/b", "a) or (b", "x" * 101, "a\n"])
+    def test_what_cannot_be_the_id_of_an_itwin_is_named(self, itwin_id: str) -> None:
+        with pytest.raises(ValidationError, match="must be the id of an iTwin"):
+            Bentley.Options().load({**OPTIONS, "itwin_ids": ["3fa85f64-5717-4562-b3fc-2c963f66afa6", itwin_id]})
+
+    def test_no_secret_is_no_fault_since_registering_a_webhook_brings_one(self) -> None:
+        assert Bentley.Options.secret_from_registration
+        assert Bentley.Options().load({**OPTIONS, "webhook_secrets": []})["webhook_secrets"] == []

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import traceback
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
+from providers.hover_account import (
+    DATA,
+    DATE,
+    NOW,
+    OPTIONS,
+    PATH,
+    SAMPLES,
+    SECRET,
+    TOKEN,
+    changed,
+    event,
+    make,
+    sample,
+    signed,
+)
 
 from processor.errors import (
     Malformed,
@@ -24,73 +39,40 @@ from processor.errors import (
     Refused,
     Rejected,
     Shut,
+    Unavailable,
     Unreachable,
     Unreadable,
     Unverified,
 )
-from processor.model import Handshake, Ignored, ModelState, Notification, Request, State
+from processor.model import (
+    Handshake,
+    Ignored,
+    ModelState,
+    Notification,
+    Request,
+    Secret,
+    State,
+    estimate_lane,
+    estimate_of,
+)
 from processor.options import Rate
 from processor.ports import Answer, Greets, Http
-from processor.providers import hover
 from processor.providers.hover import Hover
+from processor.providers.hover.notices import ESTIMATE_EVENTS as EVENTS_OF_ESTIMATES
+from processor.providers.hover.notices import JOB_EVENTS, MODEL_EVENTS, OTHER_EVENTS, VERIFICATION
 from processor.providers.hover.signature import sign
 from processor.providers.hover.states import is_known, job_state, model_state
-from processor.testing.fakes import FakeHttp, StandingClock, answer, some_tools
+from processor.testing.fakes import FakeHttp, answer
 from processor.testing.provider import ProviderContract
 
-DATA = Path(__file__).parents[1] / "data" / "hover"
-SAMPLES = Path(hover.__file__).parent / "samples"
-SECRET = "dGVzdC1zZWNyZXQtbm90LXJlYWw="
-PATH = "/webhooks/hover-main"
-DATE = "Tue, 18 Mar 2025 00:02:58 GMT"
-NOW = datetime(2025, 3, 18, 0, 3, tzinfo=UTC)
-OPTIONS = {
-    "provider": "hover",
-    "webhook_secrets": [SECRET],
-    "client_id": "client",
-    "client_secret": "app-secret",
-    "refresh_token": "refresh-0",
-}
-TOKEN = {"access_token": "access-1", "expires_in": 7200, "refresh_token": "refresh-1"}
-
-
-def make(http: Http | None = None, **options: Any) -> Hover:
-    tools = some_tools(http=http or FakeHttp(), clock=StandingClock(NOW))
-    return Hover.from_config("hover-main", Hover.Options().load({**OPTIONS, **options}), tools)
-
-
-def signed(
-    body: bytes,
-    *,
-    content_type: str = "application/json",
-    key: bytes = SECRET.encode(),
-    path: str = PATH,
-    signed_path: str | None = None,
-    date: str = DATE,
-) -> Request:
-    value = sign(key, webhook_id="12343", content_type=content_type, body=body, path=signed_path or path, date=date)
-    headers = {"content-type": content_type, "date": date, "hover-signature-256": value}
-    return Request("POST", path, "", headers, body, NOW)
-
-
-def event(**keys: Any) -> bytes:
-    return json.dumps({"event": "job-state-changed-v2", "webhook_id": 1, "job_id": 15084303, **keys}).encode()
-
-
-def sample(n: int = 1) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((SAMPLES / f"hover-{n}.json").read_bytes())
-    return document
-
-
-def changed(**keys: Any) -> dict[str, Any]:
-    return {**sample(), **keys}
+ESTIMATE_EVENTS = sorted(EVENTS_OF_ESTIMATES)
 
 
 class TestContract(ProviderContract):
     signature_header = "hover-signature-256"
     body = (DATA / "job-state-changed-v2.body.json").read_bytes()
     other_body = event(state="failed")
-    ignored_body = (DATA / "production-list-manual-sync.body.json").read_bytes()
+    ignored_body = (DATA / "order-document-state-changed.body.json").read_bytes()
     secrets = (SECRET, "app-secret", "refresh-0", "access-1", "refresh-1")
     token_answer = TOKEN
     document = sample()
@@ -185,6 +167,62 @@ class TestSignature:
         with pytest.raises(Unverified):
             provider.verify(signed(event(), key=b"none of them"))
 
+    def test_the_secret_of_our_own_registration_is_accepted_beside_the_configured_ones(self) -> None:
+        provider = make(webhook_secrets=["configured"], registered=["registered", "another"])
+        for key in (b"configured", b"registered", b"another"):
+            provider.verify(signed(event(), key=key))
+        with pytest.raises(Unverified, match="the signature is not that"):
+            provider.verify(signed(event(), key=b"none of them"))
+        make(webhook_secrets=[], registered=["registered"]).verify(signed(event(), key=b"registered"))
+
+    def test_only_a_request_that_is_otherwise_in_order_has_registrations_looked_up(self) -> None:
+        """Looking up costs a round trip, and anybody can send garbage."""
+        looked_up: list[str] = []
+
+        def look_up() -> list[Secret]:
+            looked_up.append("again")
+            return []
+
+        provider = replace(make(), registered=look_up)
+        provider.verify(signed(event()))
+        stale = replace(signed(event(), key=b"none"), received_at=datetime(2025, 3, 20, tzinfo=UTC))
+        garbled = signed(event(), key=b"none")
+        unsigned = replace(garbled, headers={})
+        garbled = replace(garbled, headers={**garbled.headers, "hover-signature-256": "sha256=x"})
+        for request in (stale, garbled, unsigned):
+            with pytest.raises(Unverified):
+                provider.verify(request)
+        assert looked_up == []
+        with pytest.raises(Unverified):
+            provider.verify(signed(event(), key=b"none"))
+        assert looked_up == ["again"]
+
+    def test_a_store_that_is_away_refuses_nothing_for_good(self) -> None:
+        def away() -> list[Secret]:
+            raise Unavailable("Redis is away")
+
+        with pytest.raises(Unavailable):
+            replace(make(), registered=away).verify(signed(event(), key=b"perhaps a registered one"))
+
+    def test_a_registered_secret_that_is_not_base64_spoils_no_other(self) -> None:
+        provider = make(registered=["not base64!", SECRET], webhook_secrets=[], signature_key="base64")
+        provider.verify(signed(event(), key=b"test-secret-not-real"))
+        with pytest.raises(Unverified):
+            provider.verify(signed(event(), key=b"not base64!"))
+
+    def test_the_webhook_id_in_the_header_chooses_nothing(self) -> None:
+        for webhook_id in ("12343", "1", "of-another"):
+            value = sign(
+                SECRET.encode(),
+                webhook_id=webhook_id,
+                content_type="application/json",
+                body=event(),
+                path=PATH,
+                date=DATE,
+            )
+            request = signed(event())
+            make().verify(replace(request, headers={**request.headers, "hover-signature-256": value}))
+
     def test_the_key_is_the_secrets_text_unless_it_is_said_to_be_base64(self) -> None:
         decoded = signed(event(), key=b"test-secret-not-real")
         with pytest.raises(Unverified):
@@ -262,8 +300,70 @@ class TestNotices:
         assert first == again
         assert first.key != later.key
 
-    def test_an_unknown_event_is_ignored(self) -> None:
-        assert isinstance(self.parse(event="instant-design-image-created"), Ignored)
+    @pytest.mark.parametrize("name", ESTIMATE_EVENTS)
+    @pytest.mark.parametrize("estimate_id", [0, -7, 7.5, True, "", "x", "../7", [], {}])
+    def test_an_estimates_id_that_is_none_is_malformed(self, name: str, estimate_id: Any) -> None:
+        with pytest.raises(Malformed, match="project_management_production_list_id"):
+            self.parse(event=name, project_management_production_list_id=estimate_id)
+
+    def test_the_documented_event_of_an_estimate_names_it(self) -> None:
+        with pytest.raises(Malformed, match="project_management_production_list_id"):
+            self.parse(event="project-management-production-list-manual-sync")
+
+    @pytest.mark.parametrize(
+        ("name", "key"),
+        [
+            ("project-management-production-list-created", "project_management_production_list_id"),
+            ("project-management-production-list-approval-changed", "project_management_production_list_id"),
+            ("model-created", "job_id"),
+        ],
+    )
+    def test_an_event_of_unknown_content_may_name_nothing(self, name: str, key: str) -> None:
+        """What these carry is not documented: to refuse them would only be noted as an error of ours."""
+        ignored = make().parse(signed(json.dumps({"event": name, "webhook_id": 1}).encode()))
+        assert isinstance(ignored, Ignored)
+        assert ignored.strange == f"no field {key} in {name}"
+
+    @pytest.mark.parametrize("name", ESTIMATE_EVENTS)
+    def test_an_estimate_is_looked_at_under_its_own_id_with_or_without_a_job(self, name: str) -> None:
+        for job in ({}, {"job_id": 8675309}, {"job_id": "no id"}):
+            body = {"event": name, "project_management_production_list_id": 55643, "state": "complete", **job}
+            notification = make().parse(signed(json.dumps(body).encode()))
+            assert isinstance(notification, Notification)
+            assert estimate_of(notification.job_id) == "55643"
+            assert (notification.api, notification.event, notification.claim) == ("v3", name, None)
+
+    def test_the_documented_sample_of_an_estimate_is_a_hint(self) -> None:
+        body = (DATA / "production-list-manual-sync.body.json").read_bytes()
+        notification = make().parse(signed(body))
+        assert isinstance(notification, Notification)
+        assert notification.job_id == estimate_lane("55643")
+
+    @pytest.mark.parametrize("name", sorted(OTHER_EVENTS))
+    def test_a_known_event_about_something_else_is_ignored_and_nothing_strange(self, name: str) -> None:
+        assert self.parse(event=name) == Ignored("this event says nothing about a job's or a model's state")
+
+    def test_the_table_in_the_readme_has_every_event_that_is_known(self) -> None:
+        lines = (SAMPLES.parent / "README.md").read_text().partition("| events of theirs |")[2].splitlines()[2:6]
+        told = [set(re.findall(r"`([a-z0-9-]+)`", line.split(" | ")[0])) for line in lines]
+        others = OTHER_EVENTS - {VERIFICATION}
+        assert told == [JOB_EVENTS | MODEL_EVENTS, set(EVENTS_OF_ESTIMATES), {VERIFICATION}, others]
+
+    @pytest.mark.parametrize(
+        ("name", "strange"),
+        [
+            ("job-state-changed-v3", 'event "job-state-changed-v3"'),
+            ("Job-State-Changed", 'event "Job-State-Changed"'),
+            ("", "event of a name that is no word"),
+            ("someone@example.com", "event of a name that is no word"),
+            ("x" * 1000, "event of a name that is no word"),
+            ("a\x1b[31mb", "event of a name that is no word"),
+        ],
+    )
+    def test_an_event_that_nobody_told_of_is_ignored_and_strange(self, name: str, strange: str) -> None:
+        ignored = self.parse(event=name)
+        assert isinstance(ignored, Ignored)
+        assert (ignored.reason, ignored.strange) == ("this event is not known here", strange)
 
 
 class TestHandshake:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import flask
 import pytest
 import requests
 
-from processor.errors import NotYet, RateLimited, ReconnectNeeded, Unreachable, Unreadable, Usage
+from processor.errors import (
+    Forbidden,
+    NotYet,
+    RateLimited,
+    ReconnectNeeded,
+    Refused,
+    Unreachable,
+    Unreadable,
+    Unverified,
+    Usage,
+)
 from processor.http import HttpClient
-from processor.model import Handshake, Ignored, ModelState, Notification, Request
+from processor.model import Handshake, Ignored, ModelState, Notification, Request, estimate_of
 from processor.ports import Tools
 from processor.providers.bentley import Bentley
 from processor.providers.bentley.simulator import BentleySimulator
@@ -25,6 +36,7 @@ from processor.testing.fakes import MemoryTokenStore, some_tools
 HOVER_SECRET = "dGVzdC1zZWNyZXQtbm90LXJlYWw="
 BENTLEY_SECRET = "e2c1b7a1d6f04b0c9a5b8e7f6d5c4b3a29181706f5e4d3c2b1a09f8e7d6c5b4a"
 JOB = "cc3d35cc-416a-4262-9714-b359da70b419"
+ITWIN = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 
 
 class Receiver:
@@ -102,7 +114,7 @@ def bentley(start: Callable[[Any], Served], http: HttpClient) -> Wire:
 
     def provider(url: str, tools: Tools) -> Bentley:
         options = {"provider": "bentley", "client_id": "client", "client_secret": "app-secret", "api_url": url}
-        more = {"token_url": f"{url}/connect/token", "webhook_secrets": [BENTLEY_SECRET]}
+        more = {"token_url": f"{url}/connect/token", "webhook_secrets": [BENTLEY_SECRET], "itwin_ids": [ITWIN]}
         return Bentley.from_config("itwin", Bentley.Options().load({**options, **more}), tools)
 
     return Wire(start, http, simulator, provider)
@@ -193,6 +205,63 @@ class TestHover:
         with pytest.raises(NotYet):
             hover.provider.confirm(code.code, http=hover.http)
 
+    def test_a_subscription_is_registered_confirmed_mended_and_deleted_by_us(self, hover: Wire) -> None:
+        provider, http = hover.provider, hover.http
+        made = provider.subscribe(hover.callback, http=http)
+        assert (made.state, made.trouble, bool(made.secret)) == ("not verified", "not verified", True)
+        assert notify(hover.simulator, "15084303") == [], "nothing before the code came back"
+        hover.receiver.wait_for(1)
+        provider.confirm(provider.handshake(hover.receiver.requests[0]).code, http=http)
+        assert provider.subscriptions(http=http) == [replace(made, state="verified", trouble="")]
+
+        notify(hover.simulator, "15084303")
+        with pytest.raises(Unverified):
+            provider.verify(hover.receiver.requests[-1])
+        replace(provider, registered=lambda: [made.secret]).verify(hover.receiver.requests[-1])
+
+        hover.simulator.registrations[0].last_error = "502"
+        [failing] = provider.subscriptions(http=http)
+        assert (failing.trouble, provider.mend(failing, http=http)) == ("last error: 502", False)
+        hover.simulator.registrations[0].verified_at = None
+        [asleep] = provider.subscriptions(http=http)
+        assert provider.mend(asleep, http=http)
+        assert hover.simulator.registrations[0].verified_at
+        hover.receiver.wait_for(3)  # the code came to the address as well
+
+        provider.unsubscribe(made.id, http=http)
+        assert provider.subscriptions(http=http) == []
+        with pytest.raises(NotYet):
+            provider.unsubscribe(made.id, http=http)
+
+    def test_a_third_registration_of_one_address_is_refused(self, hover: Wire) -> None:
+        for _ in range(2):
+            hover.provider.subscribe(hover.callback, http=hover.http)
+        with pytest.raises(Refused, match="twice already"):
+            hover.provider.subscribe(hover.callback, http=hover.http)
+        hover.receiver.wait_for(2)
+
+    def test_a_job_that_no_webhook_told_of_is_in_the_list(self, hover: Wire) -> None:
+        play(hover.simulator, [{"job": {"sample": "hover-1"}}, {"job": {"sample": "hover-2"}, "how": {"touch": True}}])
+        listed = hover.provider.page("current", since=None, at=None, http=hover.http)
+        assert [job.id for job in listed.jobs] == ["15084303", "15254733"], "the one that was touched comes last"
+        assert (listed.next, listed.unread) == (None, ())
+        again = hover.provider.page("current", since=listed.reached, at=None, http=hover.http)
+        assert [job.id for job in again.jobs] == ["15254733"]
+
+    def test_an_estimate_is_told_by_id_and_shown(self, hover: Wire) -> None:
+        hover.simulator.connect(hover.callback, HOVER_SECRET)
+        hover.simulator.put_estimate(55643, hover.simulator.estimate_sample("siding"))
+        what = {"event": "project-management-production-list-manual-sync"}
+        key = {"project_management_production_list_id": 55643}
+        play(hover.simulator, [{"notify": {"job_id": 15084303, **what, **key}}])
+        hover.provider.verify(hover.receiver.requests[0])
+        estimate_id = estimate_of(hover.provider.parse(hover.receiver.requests[0]).job_id)
+        document = hover.provider.fetch_estimate(estimate_id, http=hover.http)
+        job_id, estimate = hover.provider.translate_estimate(document)
+        assert (job_id, estimate.id, estimate.amount) == ("15084303", "55643", 2457.8)
+        with pytest.raises(NotYet):
+            hover.provider.fetch_estimate("1", http=hover.http)
+
     def test_a_code_can_be_asked_for_again(self, hover: Wire) -> None:
         hover.simulator.connect(hover.callback, HOVER_SECRET)
         headers = {"Authorization": f"Bearer {hover.provider.api.oauth.token()}"}
@@ -265,6 +334,15 @@ class TestBentley:
             bentley.fetch(JOB, "contextcapture")
         assert 50 < (caught.value.retry_after or 0) <= 60
 
+        headers = {"Authorization": f"Bearer {bentley.provider.api.oauth.token()}"}
+        refusal = bentley.simulator.app.test_client().get(f"/reality-modeling/jobs/{JOB}", headers=headers)
+        assert {name: value for name, value in refusal.headers.items() if name.startswith("ITwinPlatform-")} == {
+            "ITwinPlatform-RateLimited-Tier": "Community",
+            "ITwinPlatform-RateLimited-API": "reality-modeling",
+            "ITwinPlatform-RateLimited-Operation": "job",
+            "ITwinPlatform-RateLimited-Application": "client",
+        }
+
     def test_our_own_check_takes_what_it_signs(self, bentley: Wire) -> None:
         bentley.simulator.connect(bentley.callback, BENTLEY_SECRET)
         play(bentley.simulator, [{"job": {"sample": "bentley-1"}, "notify": {"job_id": JOB, "double": True}}])
@@ -283,6 +361,9 @@ class TestBentley:
             assert session.post(url, json={}, timeout=5).status_code == 422
             wanted = {"callbackUrl": bentley.callback, "scope": "Account", "secret": "short"}
             assert session.post(url, json=wanted, timeout=5).status_code == 422
+            for scope in ({"scope": "Galaxy"}, {"scope": "iTwin"}, {"scope": None}):
+                body = {**wanted, "secret": BENTLEY_SECRET, **scope}
+                assert session.post(url, json=body, timeout=5).status_code == 422
             wanted |= {"secret": BENTLEY_SECRET, "eventTypes": ["realityModeling.jobCompleted.v1"]}
             made = session.post(url, json=wanted, timeout=5).json()
             assert (made["active"], made["secret"]) == (False, BENTLEY_SECRET)
@@ -292,6 +373,7 @@ class TestBentley:
             assert session.patch(one, json={"active": True}, timeout=5).json()["active"] is True
             (listed,) = session.get(url, timeout=5).json()["webhooks"]
             assert "secret" not in listed
+            assert session.get(one, timeout=5).json() == listed
             assert [sent.status for sent in notify(bentley.simulator, JOB)] == [202]
             assert notify(bentley.simulator, JOB, eventType="realityModeling.jobCompleted.v2") == [], "not subscribed"
             bentley.provider.verify(bentley.receiver.requests[0])
@@ -299,6 +381,7 @@ class TestBentley:
             assert session.delete(one, timeout=5).status_code == 204
             assert session.delete(one, timeout=5).status_code == 404
             assert session.patch(one, json={"active": True}, timeout=5).status_code == 404
+            assert session.get(one, timeout=5).status_code == 404
 
     def test_another_event_is_ignored_by_us(self, bentley: Wire) -> None:
         bentley.simulator.connect(bentley.callback, BENTLEY_SECRET)
@@ -317,3 +400,197 @@ class TestBentley:
         bentley.simulator.put_job(document)
         job = bentley.fetch(JOB, "contextcapture")
         assert (job.provider_state, job.cost_estimate) == ("active", None)
+
+    def test_a_list_that_cannot_be_understood_is_refused(self, bentley: Wire) -> None:
+        client, headers = bentley.simulator.app.test_client(), self.headers(bentley)
+        for api, status, code in (
+            ("contextcapture", 422, "InvalidContextCaptureRequest"),
+            ("realityconversion", 422, "InvalidRealityConversionRequest"),
+            ("reality-modeling", 400, "InvalidRequest"),
+        ):
+            for query in (
+                "",
+                "$filter=",
+                "$filter=lastModifiedDateTime ge 2025-01-01T00:00:00Z",
+                f"$filter=iTwinId eq {ITWIN} or iTwinId eq {ITWIN}",
+                f"$filter=iTwinId eq {ITWIN} and createdDateTime ge yesterday",
+                f"$filter=iTwinId eq {ITWIN} and createdDateTime ge 2025-01-01T00:00:00",
+                f"$filter=iTwinId eq '{ITWIN}'",
+                f"$filter=iTwinId eq {ITWIN}&$top=many",
+                f"$filter=iTwinId eq {ITWIN}&continuationToken=made up",
+            ):
+                answer = client.get(f"/{api}/jobs?{query}", headers=headers)
+                assert (answer.status_code, answer.json["error"]["code"]) == (status, code), query
+        assert client.get(f"/teleport/jobs?$filter=iTwinId eq {ITWIN}", headers=headers).status_code == 404
+        assert client.get(f"/contextcapture/jobs?$filter=iTwinId eq {ITWIN}").status_code == 401
+
+    def test_a_token_belongs_to_the_list_that_gave_it(self, bentley: Wire) -> None:
+        for number in range(3):
+            self.add(bentley, number)
+        client, headers = bentley.simulator.app.test_client(), self.headers(bentley)
+        first = client.get(f"/contextcapture/jobs?$filter=iTwinId eq {ITWIN}&$top=2", headers=headers).json
+        query = first["_links"]["next"]["href"].partition("?")[2]
+        assert client.get(f"/contextcapture/jobs?{query}", headers=headers).status_code == 200
+        assert client.get(f"/realityconversion/jobs?{query}", headers=headers).status_code == 422
+        narrower = query.replace("&", " and createdDateTime ge 2025-01-01T00:00:00Z&", 1)
+        assert client.get(f"/contextcapture/jobs?{narrower}", headers=headers).status_code == 422
+
+    @pytest.mark.parametrize(
+        ("top", "size"), [("", 5), ("&$top=1", 2), ("&$top=0", 2), ("&$top=3", 3), ("&$top=9999", 5)]
+    )
+    def test_a_page_has_two_rows_at_least_and_a_link_unless_it_is_the_last(
+        self, bentley: Wire, top: str, size: int
+    ) -> None:
+        for number in range(5):
+            self.add(bentley, number)
+        client, headers = bentley.simulator.app.test_client(), self.headers(bentley)
+        url, seen = f"/contextcapture/jobs?$filter=iTwinId eq {ITWIN}{top}", []
+        while url:
+            page = client.get(url, headers=headers).json
+            assert len(page["jobs"]) == min(size, 5 - len(seen))
+            seen += [job["id"] for job in page["jobs"]]
+            assert ("_links" in page) == (len(seen) < 5)
+            url = page["_links"]["next"]["href"] if "_links" in page else ""
+        assert seen == [f"job-{number}" for number in range(5)]
+
+    def test_a_list_is_of_one_api_one_itwin_and_the_times_asked_for(self, bentley: Wire) -> None:
+        for number in range(4):
+            self.add(bentley, number)
+        self.add(bentley, 7, iTwinId="another")
+        run = {"createdDateTime": "2025-01-01T00:02:00Z"}
+        second = {"id": "second", "iTwinId": ITWIN, "type": "Reconstruction", "state": "Success", "executionInfo": run}
+        play(bentley.simulator, [{"job": {"job": second}, "how": {"api": "reality-modeling"}}])
+        client, headers = bentley.simulator.app.test_client(), self.headers(bentley)
+
+        def ids(wanted: str, api: str = "contextcapture") -> list[str]:
+            page = client.get(f"/{api}/jobs?$filter={wanted}", headers=headers).json
+            return [job["id"].removeprefix("job-") for job in page["jobs"]]
+
+        assert ids(f"iTwinId eq {ITWIN}") == ["0", "1", "2", "3"]
+        assert ids("iTwinId eq another") == ["7"]
+        assert ids("iTwinId eq nowhere") == ids("createdDateTime ge 2025-01-01T00:00:00Z") == []
+        assert ids(f"iTwinId eq {ITWIN} and createdDateTime ge 2025-01-01T00:02:00Z") == ["2", "3"]
+        assert ids(f"createdDateTime gt 2025-01-01T00:02:00Z and iTwinId eq {ITWIN}") == ["3"]
+        after, before = "createdDateTime gt 2025-01-01T00:00:00Z", "createdDateTime lt 2025-01-01T00:02:00Z"
+        assert ids(f"iTwinId eq {ITWIN} and {after} and {before}") == ["1"]
+        assert ids(f"iTwinId eq {ITWIN} and createdDateTime le 2025-01-01T00:02:00Z", "reality-modeling") == ["second"]
+
+    def test_our_lists_read_every_page_of_it(self, bentley: Wire) -> None:
+        """1,203 jobs are two pages of ours; the next pass finds what is new and what the overlap repeats."""
+        for number in range(1203):
+            self.add(bentley, number)
+        name = f"contextcapture/{ITWIN}"
+        assert name in bentley.provider.lists()
+        first = bentley.provider.page(name, since=None, at=None, http=bentley.http)
+        last = bentley.provider.page(name, since=None, at=first.next, http=bentley.http)
+        assert [len(page.jobs) for page in (first, last)] == [1000, 203]
+        assert {job.id for page in (first, last) for job in page.jobs} == {f"job-{number}" for number in range(1203)}
+        assert (first.reached, last.next, first.unread, last.unread) == (None, None, (), ())
+
+        self.add(bentley, 1300)
+        later = bentley.provider.page(name, since=last.reached, at=None, http=bentley.http)
+        assert [job.id for job in later.jobs] == [*(f"job-{number}" for number in range(1192, 1203)), "job-1300"]
+
+    def test_an_api_that_the_plan_does_not_include_shuts_its_own_list_only(self, bentley: Wire) -> None:
+        self.add(bentley, 1)
+        bentley.simulator.forbidden.add("reality-analysis")
+        outcomes = {}
+        for name in bentley.provider.lists():
+            try:
+                outcomes[name.partition("/")[0]] = len(
+                    bentley.provider.page(name, since=None, at=None, http=bentley.http).jobs
+                )
+            except Forbidden as e:
+                outcomes[name.partition("/")[0]] = e.message
+        assert "(InsufficientPermissions)" in str(outcomes.pop("reality-analysis"))
+        assert outcomes == {
+            "contextcapture": 1,
+            "reality-modeling": 0,
+            "realitydataanalysis": 0,
+            "realityconversion": 0,
+            "reality-conversion": 0,
+        }
+
+    def test_a_job_is_found_without_knowing_its_api(self, bentley: Wire) -> None:
+        with pytest.raises(NotYet):
+            bentley.provider.find(JOB, http=bentley.http)
+        job = {"job": {"id": JOB, "type": "PointCloudConversion", "state": "Queued"}}
+        play(bentley.simulator, [{"job": job, "how": {"api": "reality-conversion"}}])
+        bentley.simulator.forbidden.add("contextcapture")
+        assert bentley.provider.find(JOB, http=bentley.http) == "reality-conversion"
+
+    def test_our_registration_works_once_it_was_activated(self, bentley: Wire) -> None:
+        """Bentley takes https addresses only, so the simulator's is bent to the receiver here."""
+        bentley.simulator.hooks.unheard_of.add("realityAnalysis.jobCompleted.v2")
+        bentley.simulator.stage.fault(Fault(on="update", status=503))
+        made = bentley.provider.subscribe("https://jobs.example.com/webhooks/itwin", http=bentley.http)
+        assert (made.state, made.events.count("realityAnalysis.jobCompleted.v2")) == ("inactive", 0)
+        [registration] = bentley.simulator.registrations
+        registration.url = bentley.callback
+        play(bentley.simulator, [{"job": {"sample": "bentley-1"}}])
+        assert notify(bentley.simulator, JOB) == [], "it is not active"
+
+        [listed] = bentley.provider.subscriptions(http=bentley.http)
+        assert (listed.id, listed.trouble, listed.secret) == (made.id, "is not active", None)
+        assert bentley.provider.mend(listed, http=bentley.http)
+        [listed] = bentley.provider.subscriptions(http=bentley.http)
+        assert (listed.state, listed.trouble) == ("active", "")
+
+        assert [sent.status for sent in notify(bentley.simulator, JOB)] == [202]
+        [request] = bentley.receiver.requests
+        with pytest.raises(Unverified):
+            bentley.provider.verify(request)
+        assert made.secret
+        replace(bentley.provider, registered=lambda: [made.secret]).verify(request)
+
+        bentley.provider.unsubscribe(made.id, http=bentley.http)
+        assert bentley.provider.subscriptions(http=bentley.http) == ()
+        with pytest.raises(NotYet):
+            bentley.provider.unsubscribe(made.id, http=bentley.http)
+
+    def test_a_cost_estimate_comes_by_a_change_that_nobody_announces(self, bentley: Wire) -> None:
+        unsubmitted = {"job.state": "unsubmitted", "job.executionInformation": None, "job.estimatedCost": None}
+        unsubmitted["job.costEstimationParameters"] = None
+        estimated = {"job.costEstimationParameters": {"gigaPixels": 2.1}, "job.estimatedCost": 3.5}
+        play(bentley.simulator, [{"job": {"sample": "bentley-1", "change": unsubmitted}}])
+        before = bentley.fetch(JOB, "contextcapture")
+        assert (before.provider_state, before.cost_estimate) == ("unsubmitted", None)
+        play(bentley.simulator, [{"job": {"id": JOB, "change": estimated}}])
+        after = bentley.fetch(JOB, "contextcapture").cost_estimate
+        assert (after.amount, after.basis) == (3.5, {"gigaPixels": 2.1})
+
+    def test_a_cancelled_job_is_announced_by_nobody(self, bentley: Wire) -> None:
+        bentley.simulator.connect(bentley.callback, BENTLEY_SECRET)
+        cancelled = {"sample": "bentley-1", "change": {"job.state": "cancelled"}}
+        assert play(bentley.simulator, [{"job": cancelled, "notify": {"job_id": JOB}}]) == []
+        told = {"job_id": JOB, "eventType": "realityModeling.jobCompleted.v1"}
+        assert len(play(bentley.simulator, [{"notify": told}])) == 1, "unless the script insists"
+
+    @pytest.mark.parametrize(
+        ("api", "code"),
+        [
+            ("contextcapture", "JobNotFound"),
+            ("realityconversion", "ProgressNotFound"),
+            ("reality-modeling", "JobProgressNotFound"),
+        ],
+    )
+    def test_a_running_job_has_the_progress_that_the_script_says(self, bentley: Wire, api: str, code: str) -> None:
+        job = {"job": {"id": JOB, "type": "Full", "state": "Active"}}
+        play(bentley.simulator, [{"job": job, "how": {"api": api}}])
+        path, client = f"/{api}/jobs/{JOB}/progress", bentley.simulator.app.test_client()
+        refusal = client.get(path, headers=self.headers(bentley))
+        assert (refusal.status_code, refusal.json["error"]["code"]) == (404, code)
+        assert bentley.fetch(JOB, api).progress is None
+        play(bentley.simulator, [{"job": {**job, "progress": {"percentage": 56, "state": "Active"}}}])
+        assert bentley.fetch(JOB, api).progress == 56
+        play(bentley.simulator, [{"job": {"id": JOB, "change": {"progress.percentage": 57.5}}}])
+        assert bentley.fetch(JOB, api).progress == 57.5
+
+    def headers(self, bentley: Wire) -> dict[str, str]:
+        return {"Authorization": f"Bearer {bentley.provider.api.oauth.token()}"}
+
+    def add(self, bentley: Wire, number: int, **keys: Any) -> None:
+        """A job of the first API that was created `number` minutes into 2025."""
+        created = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
+        job = {"id": f"job-{number}", "iTwinId": ITWIN, "type": "Full", "state": "active", **keys}
+        bentley.simulator.put_job({"job": {**job, "createdDateTime": created.isoformat()}})

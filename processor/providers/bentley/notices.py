@@ -15,6 +15,13 @@ from processor.model import JSON, Ignored, Notification, Request
 from processor.providers.bentley.families import BY_EVENT
 from processor.reading import webhook_object
 
+# what Bentley's other APIs tell: https://developer.bentley.com/apis/webhooks-v2/available-events, and its changelog
+_OF_OTHERS = re.compile(
+    r"(?:(?:iModels|accessControl)\.\w+|iTwins\.iTwin(?:Created|Deleted)"
+    r"|(?:synchronization|transformations|changedElements)\.jobCompleted)\.v1",
+    re.ASCII,
+)
+_EVENT = re.compile(r"[\w.-]{1,80}", re.ASCII)
 _JOB_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")  # UUIDs so far
 _ORIGIN = re.compile(r"[\x21-\x7e]{1,300}")
 
@@ -27,7 +34,7 @@ def parse(request: Request, *, source: str) -> Notification | Ignored:
         raise Malformed("`eventType` must be a text that names the event")
     family = BY_EVENT.get(event)
     if not family:
-        return Ignored("this event type says nothing about a reality job")
+        return Ignored("this event type says nothing about a reality job", strange=_strange(event))
     content = body.get("content")
     job_id = content.get("jobId") if isinstance(content, dict) else None
     if not is_job_id(job_id):
@@ -46,6 +53,12 @@ def options(request: Request) -> Mapping[str, str] | None:
     """The headers that answer the v1 handshake, None when the request is none."""
     origin = request.headers.get("webhook-request-origin", "")
     return {"Allow": "POST", "WebHook-Allowed-Origin": origin} if _ORIGIN.fullmatch(origin) else None
+
+
+def _strange(event: str) -> str | None:
+    if _OF_OTHERS.fullmatch(event):
+        return None
+    return f'event type "{event}"' if _EVENT.fullmatch(event) else "an event type that is no word"
 
 
 def _key(body: Mapping[str, JSON], request: Request) -> str:

@@ -1,4 +1,4 @@
-"""The shape of Bentley's jobs, as far as we read them, in the two generations of its job APIs.
+"""The shape of Bentley's jobs and webhooks, as far as we read them; jobs in the two generations of its job APIs.
 
 v1: https://developer.bentley.com/apis/contextcapture/operations/jobs-get (Analysis and Conversion spell two things in
 their own way); v2: https://developer.bentley.com/apis/reality-modeling/operations/ and the messages operation.
@@ -55,6 +55,7 @@ class _JobV1(Document):
 
 class _DocumentV1(Document):
     job = fields.Nested(_JobV1, required=True)
+    progress = fields.Raw(load_default=None, allow_none=True)
 
 
 class _CostEstimation(Document):
@@ -90,6 +91,11 @@ class _MessagesV2(Document):
 class _DocumentV2(Document):
     job = fields.Nested(_JobV2, required=True)
     messages = fields.Nested(_MessagesV2, load_default=None)
+    progress = fields.Raw(load_default=None, allow_none=True)
+
+
+class _Progress(Document):
+    percentage = Number(load_default=None)  # a number in the documentation, a text where their own SDK makes it one
 
 
 class _State(Document):
@@ -100,7 +106,32 @@ class _StateOnly(Document):
     job = fields.Nested(_State, required=True)
 
 
+class _Page(Document):
+    """https://developer.bentley.com/apis/contextcapture/operations/jobs-get-all; rows are read one by one."""
+
+    jobs = fields.List(fields.Raw(allow_none=True), required=True)
+
+
+class _Webhook(Document):
+    """https://developer.bentley.com/apis/webhooks-v2/operations/get-webhooks"""
+
+    id = Id(required=True)
+    url = Text(data_key="callbackUrl", load_default=None)
+    active = fields.Boolean(load_default=None, allow_none=True)
+    events = fields.List(Text(allow_none=True), data_key="eventTypes", load_default=None, allow_none=True)
+    secret = Text(load_default=None)  # in the answer to the creation only
+    expires = fields.Raw(data_key="expirationDateTime", load_default=None, allow_none=True)  # v1; v2 names none
+
+
+class _Webhooks(Document):
+    webhooks = fields.List(fields.Nested(_Webhook), required=True)
+
+
 V1 = _DocumentV1()  # built once: building costs more than reading
 COST_ESTIMATION = _CostEstimation()
 V2 = _DocumentV2()
+PROGRESS = _Progress()
 STATE_ONLY = _StateOnly()
+PAGE = _Page()
+WEBHOOK = _Webhook()
+WEBHOOKS = _Webhooks()

@@ -8,7 +8,7 @@ secret's text even where it looks like hex, and case does not count, as in https
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from processor.errors import Unverified
 from processor.model import Request
@@ -18,14 +18,21 @@ HEADER = "Signature"
 _VALUE = re.compile(r"sha256=([0-9a-f]{64})", re.IGNORECASE | re.ASCII)
 
 
-def verify(request: Request, *, keys: Sequence[bytes]) -> None:
-    """Raise Unverified unless one of `keys` signed this body."""
-    if not keys:
-        raise Unverified("no secret is configured for this source")
+def verify(request: Request, *, keys: Sequence[bytes], more: Callable[[], Sequence[bytes]] = tuple) -> None:
+    """Raise Unverified unless one of `keys` signed this body, or one of those that `more` gets.
+
+    `more` may have to ask somebody, so it is called only for a signature that could be one and that no key made.
+    """
     value = _VALUE.fullmatch(request.headers.get(HEADER.lower(), ""))
     if not value:
         raise Unverified(f"the {HEADER} header is missing or malformed")
-    if not signed_by_any(bytes.fromhex(value[1]), request.body, keys):
+    digest = bytes.fromhex(value[1])
+    if signed_by_any(digest, request.body, keys):
+        return
+    others = more()
+    if not keys and not others:
+        raise Unverified("no secret is configured for this source, and none came from registering a webhook")
+    if not signed_by_any(digest, request.body, others):
         raise Unverified("the signature is not that of this body")
 
 

@@ -1,18 +1,16 @@
 """Bentley's side of the wire, for the demo, the tests and `jobwire simulate`: tokens, jobs, registrations, webhooks.
 
 It does what Bentley documents, but for one thing: it sends webhooks to plain http addresses too, since it is for use on
-one machine.
+one machine. Where Bentley documents nothing it does what is plain: a cancelled job is announced by nobody.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-import threading
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -20,39 +18,37 @@ from typing import Any
 import flask
 
 from processor.errors import Usage
-from processor.model import JSON
+from processor.model import JSON, State
+from processor.providers.bentley import simulated_lists
 from processor.providers.bentley.families import FAMILIES, Family, family
 from processor.providers.bentley.signature import HEADER, sign
+from processor.providers.bentley.simulated_webhooks import Registration, Webhooks, error
+from processor.providers.bentley.states import job_state
 from processor.simulation import Stage, Webhook, load_sample
 
 RATES = ((500, 60.0), (5000, 3600.0))  # https://developer.bentley.com/apis/overview/rate-limits, the smallest plans
 LIFETIME = 3600.0  # of an access token, in seconds
 _NO_MESSAGES: JSON = {"errors": [], "warnings": []}
-
-
-@dataclass
-class Registration:
-    """A webhook of theirs; nothing is sent to it until it is active."""
-
-    url: str
-    secret: str
-    events: list[str]
-    active: bool = False
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    def shown(self) -> dict[str, JSON]:
-        return {
-            "id": self.id,
-            "scope": "Account",
-            "scopeId": "5c9d64cf-d22f-4149-ad08-c24ff395c3a0",
-            "active": self.active,
-            "callbackUrl": self.url,
-            "eventTypes": self.events,
-        }
+_REFUSED = {  # a list that cannot be understood
+    "contextcapture": (422, "InvalidContextCaptureRequest"),
+    "realitydataanalysis": (422, "InvalidRealityDataAnalysisRequest"),
+    "realityconversion": (422, "InvalidRealityConversionRequest"),
+}
+_REFUSED_V2 = (400, "InvalidRequest")
+# https://developer.bentley.com/apis/contextcapture/operations/jobs-progress and the same page of the others
+_NO_PROGRESS = {
+    "contextcapture": "JobNotFound",
+    "realitydataanalysis": "ProgressNotFound",
+    "realityconversion": "ProgressNotFound",
+}
+_NO_PROGRESS_V2 = "JobProgressNotFound"
 
 
 class BentleySimulator:
-    """A simulation.Simulator of all six job APIs."""
+    """A simulation.Simulator of all six job APIs.
+
+    `forbidden` are the APIs that the plan does not include: they answer 403.
+    """
 
     def __init__(
         self,
@@ -65,12 +61,16 @@ class BentleySimulator:
     ) -> None:
         self.client = (client_id, client_secret)
         self.lifetime = lifetime
-        self.registrations: list[Registration] = []
+        self.hooks = Webhooks()
+        self.forbidden: set[str] = set()
         self.stage = Stage(rates, latency)
         self._jobs: dict[str, tuple[Family, JSON]] = {}
         self._access: dict[str, float] = {}  # token -> when it ends
-        self._lock = threading.Lock()
         self.app = self._application()
+
+    @property
+    def registrations(self) -> list[Registration]:
+        return self.hooks.registrations
 
     # --- for those who drive it
 
@@ -83,7 +83,8 @@ class BentleySimulator:
         return self._jobs[job_id][1]
 
     def put_job(self, document: JSON, **how: Any) -> str:
-        """`api` is one of the six; a job that is there keeps its own. A v2 document may have `messages` as well."""
+        """`api` is one of the six; a job that is there keeps its own. Beside `job` a document may have `progress`, and
+        in v2 `messages`."""
         job_id = str(document["job"]["id"])
         row = self._jobs[job_id][0] if job_id in self._jobs else FAMILIES[0]
         self._jobs[job_id] = (family(how["api"]) if "api" in how else row, document)
@@ -94,8 +95,11 @@ class BentleySimulator:
         self.registrations.append(Registration(url, secret, [row.event for row in FAMILIES], active=True))
 
     def webhooks(self, job_id: str, **what: Any) -> list[Webhook]:
-        """`eventType` and more keys as they shall be sent; by default the end of the job's own API."""
+        """`eventType` and more keys as they shall be sent; by default the end of the job's own API. About a cancelled
+        job there is nothing to send, unless `eventType` says what."""
         row, document = self._jobs.get(job_id, (FAMILIES[0], {"job": {}}))
+        if job_state(document["job"].get("state")) is State.CANCELLED and "eventType" not in what:
+            return []
         now = datetime.now(UTC)
         body = {
             "content": {"jobId": job_id},
@@ -122,11 +126,14 @@ class BentleySimulator:
         routes = (
             ("token", "POST", "/connect/token", self._token),
             ("job", "GET", "/<api>/jobs/<job_id>", self._guarded(self._show_job)),
+            ("jobs", "GET", "/<api>/jobs", self._guarded(self._list_jobs)),
+            ("progress", "GET", "/<api>/jobs/<job_id>/progress", self._guarded(self._show_progress)),
             ("messages", "GET", "/<api>/jobs/<job_id>/messages", self._guarded(self._show_messages)),
-            ("webhooks", "GET", "/webhooks/", self._guarded(self._list_webhooks)),
-            ("register", "POST", "/webhooks/", self._guarded(self._create_webhook)),
-            ("update", "PATCH", "/webhooks/<webhook_id>", self._guarded(self._update_webhook)),
-            ("delete", "DELETE", "/webhooks/<webhook_id>", self._guarded(self._delete_webhook)),
+            ("webhooks", "GET", "/webhooks/", self._guarded(self.hooks.show_all)),
+            ("register", "POST", "/webhooks/", self._guarded(self.hooks.create)),
+            ("webhook", "GET", "/webhooks/<webhook_id>", self._guarded(self.hooks.show)),
+            ("update", "PATCH", "/webhooks/<webhook_id>", self._guarded(self.hooks.update)),
+            ("delete", "DELETE", "/webhooks/<webhook_id>", self._guarded(self.hooks.delete)),
         )
         for endpoint, method, path, view in routes:
             app.add_url_rule(path, endpoint, view, methods=[method])
@@ -149,16 +156,29 @@ class BentleySimulator:
             scheme, _, access = flask.request.headers.get("Authorization", "").partition(" ")
             if not scheme:
                 said = "Header Authorization was not found in the request. Access denied."
-                return _error(401, "HeaderNotFound", said)
+                return error(401, "HeaderNotFound", said)
             if scheme.lower() != "bearer" or self._access.get(access, 0.0) <= time.time():
-                return _error(401, "Unauthorized", "The access token is not valid.")
+                return error(401, "Unauthorized", "The access token is not valid.")
             if wait := self.stage.retry_after():
                 said = "More requests were received than the subscription rate-limit allows."
-                return (*_error(429, "TooManyRequests", said), {"Retry-After": str(wait)})
+                return (*error(429, "TooManyRequests", said), self._limited(wait))
+            if parts.get("api") in self.forbidden:
+                return error(403, "InsufficientPermissions", "The plan does not include this API.")
             answer: flask.typing.ResponseReturnValue = view(**parts)
             return answer
 
         return guarded
+
+    def _limited(self, wait: int) -> dict[str, str]:
+        """https://developer.bentley.com/apis/overview/rate-limits names the headers, and no values."""
+        path = flask.request.path.strip("/")
+        return {
+            "Retry-After": str(wait),
+            "ITwinPlatform-RateLimited-Tier": "Community",
+            "ITwinPlatform-RateLimited-API": path.partition("/")[0],
+            "ITwinPlatform-RateLimited-Operation": str(flask.request.endpoint),
+            "ITwinPlatform-RateLimited-Application": self.client[0],
+        }
 
     def _find(self, api: str, job_id: str) -> JSON | None:
         row, document = self._jobs.get(job_id, (None, None))
@@ -166,50 +186,39 @@ class BentleySimulator:
 
     def _show_job(self, api: str, job_id: str) -> flask.typing.ResponseReturnValue:
         document = self._find(api, job_id)
-        return {"job": document["job"]} if document else _error(404, "JobNotFound", "Requested job is not available.")
+        return {"job": document["job"]} if document else error(404, "JobNotFound", "Requested job is not available.")
+
+    def _list_jobs(self, api: str) -> flask.typing.ResponseReturnValue:
+        row = next((row for row in FAMILIES if row.api == api), None)
+        if row is None:
+            return error(404, "NotFound", "There is no such API.")
+        asked = {name: flask.request.args.get(f"${name}") for name in ("filter", "top")}
+        wanted, token = (asked["filter"] or "").strip(), flask.request.args.get("continuationToken")
+        jobs = [document["job"] for its, document in list(self._jobs.values()) if its is row]
+        try:
+            page = simulated_lists.page(row, jobs, wanted=wanted, top=asked["top"], token=token)
+        except simulated_lists.Unclear as e:
+            status, code = _REFUSED.get(api, _REFUSED_V2)
+            return error(status, code, str(e))
+        if page.token is None:
+            return {"jobs": page.jobs}
+        href = simulated_lists.link(flask.request.base_url, wanted=wanted, top=asked["top"], token=page.token)
+        return {"jobs": page.jobs, "_links": {"next": {"href": href}}}
+
+    def _show_progress(self, api: str, job_id: str) -> flask.typing.ResponseReturnValue:
+        document = self._find(api, job_id)
+        if not document or "progress" not in document:
+            return error(404, _NO_PROGRESS.get(api, _NO_PROGRESS_V2), "Requested progress is not available.")
+        return {"jobProgress" if api == "contextcapture" else "progress": document["progress"]}
 
     def _show_messages(self, api: str, job_id: str) -> flask.typing.ResponseReturnValue:
         document = self._find(api, job_id)
         if not document or not family(api).separate_messages:
-            return _error(404, "JobNotFound", "Requested job is not available.")
+            return error(404, "JobNotFound", "Requested job is not available.")
         return {"messages": document.get("messages", _NO_MESSAGES)}
-
-    def _list_webhooks(self) -> flask.typing.ResponseReturnValue:
-        return {"webhooks": [registration.shown() for registration in self.registrations]}
-
-    def _create_webhook(self) -> flask.typing.ResponseReturnValue:
-        """The answer is flat, and the only one that has the secret."""
-        body = flask.request.get_json(silent=True)
-        if not isinstance(body, dict) or not isinstance(body.get("callbackUrl"), str):
-            return _error(422, "InvalidWebhooksRequest", "callbackUrl is missing.")
-        secret = body.get("secret") or secrets.token_hex(32)
-        if len(secret) < 32:
-            return _error(422, "InvalidWebhooksRequest", "The secret must have 32 characters or more.")
-        registration = Registration(body["callbackUrl"], secret, list(body.get("eventTypes", [])))
-        self.registrations.append(registration)
-        return {**registration.shown(), "secret": secret}, 201
-
-    def _update_webhook(self, webhook_id: str) -> flask.typing.ResponseReturnValue:
-        changes = flask.request.get_json(silent=True) or {}
-        for registration in self.registrations:
-            if registration.id == webhook_id:
-                registration.active = bool(changes.get("active", registration.active))
-                registration.events = list(changes.get("eventTypes", registration.events))
-                return registration.shown()
-        return _error(404, "WebhookNotFound", "Requested webhook is not available.")
-
-    def _delete_webhook(self, webhook_id: str) -> flask.typing.ResponseReturnValue:
-        with self._lock:
-            kept = [registration for registration in self.registrations if registration.id != webhook_id]
-            found, self.registrations = len(kept) < len(self.registrations), kept
-        return ("", 204) if found else _error(404, "WebhookNotFound", "Requested webhook is not available.")
 
 
 def _webhook(registration: Registration, body: JSON) -> Webhook:
     raw = json.dumps(body).encode()
     headers = {"Content-Type": "application/json", HEADER: sign(registration.secret.encode(), raw)}
     return Webhook(registration.url, headers, raw)
-
-
-def _error(status: int, code: str, message: str) -> tuple[JSON, int]:
-    return {"error": {"code": code, "message": message}}, status

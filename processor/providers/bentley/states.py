@@ -8,23 +8,38 @@ from __future__ import annotations
 
 from processor.model import ModelState, State
 
-_JOB = {
-    "unsubmitted": State.CREATED,
-    "pending": State.WAITING,
-    "queued": State.WAITING,
-    "active": State.PROCESSING,
-    "terminatingoncancel": State.PROCESSING,
-    "terminatingonfailure": State.PROCESSING,
-    "success": State.SUCCEEDED,
-    "over": State.SUCCEEDED,
-    "failed": State.FAILED,
-    "cancelled": State.CANCELLED,
+# of each generation of the job APIs
+_WORDS = {
+    1: {
+        "unsubmitted": State.CREATED,
+        "pending": State.WAITING,
+        "active": State.PROCESSING,
+        "success": State.SUCCEEDED,
+        "over": State.SUCCEEDED,
+        "failed": State.FAILED,
+        "cancelled": State.CANCELLED,
+    },
+    2: {
+        "queued": State.WAITING,
+        "active": State.PROCESSING,
+        "terminatingoncancel": State.PROCESSING,
+        "terminatingonfailure": State.PROCESSING,
+        "success": State.SUCCEEDED,
+        "failed": State.FAILED,
+        "cancelled": State.CANCELLED,
+    },
 }
+_JOB = _WORDS[1] | _WORDS[2]  # a word says the same wherever it turns up
 
 
 def job_state(word: str | None) -> State:
     """Ours for a job's; a word never seen before is a job that is still going on."""
     return _JOB.get(_plain(word), State.PROCESSING)
+
+
+def is_running(word: str | None) -> bool:
+    """Whether a job in this state has a progress."""
+    return _plain(word) == "active"
 
 
 def model_state(state: State) -> ModelState:
@@ -34,9 +49,9 @@ def model_state(state: State) -> ModelState:
     return ModelState.FAILED if state is State.FAILED else ModelState.PROCESSING
 
 
-def is_known(word: str | None) -> bool:
-    """Whether a state is a word that we have met. No word at all is nothing new."""
-    return word is None or _plain(word) in _JOB
+def is_known(word: str | None, *, version: int) -> bool:
+    """Whether a state is a word that this generation of the job APIs is known to use. No word at all is nothing new."""
+    return word is None or _plain(word) in _WORDS[version]
 
 
 def _plain(word: str | None) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from processor.errors import Unreadable
 from processor.model import JSON, CostEstimate, Job, Message, Model, ModelState, State
 from processor.providers.bentley.families import Family
-from processor.providers.bentley.payload import COST_ESTIMATION, V1, V2
+from processor.providers.bentley.payload import COST_ESTIMATION, PROGRESS, V1, V2
 from processor.providers.bentley.states import job_state, model_state
 from processor.reading import read
 
@@ -22,7 +23,8 @@ def translate(original: JSON, *, source: str, family: Family) -> Job:
 
 
 def _v1(original: JSON, source: str, family: Family) -> Job:
-    job = read(V1, original)["job"]
+    document = read(V1, original)
+    job = document["job"]
     run = job["execution"] or {}
     state, errors = job_state(job["state"]), _messages(run.get("errors"))
     return Job(
@@ -39,6 +41,7 @@ def _v1(original: JSON, source: str, family: Family) -> Job:
         started_at=run.get("started_at"),
         finished_at=run.get("ended_at"),
         updated_at=job["modified_at"],
+        progress=_progress(document["progress"]),
         models=_models(job, state, errors, _named(_outputs_v1((job["settings"] or {}).get("outputs"))), family),
         cost_estimate=_cost_estimate(job),
         errors=errors,
@@ -64,6 +67,7 @@ def _v2(original: JSON, source: str, family: Family) -> Job:
         created_at=job["created_at"],
         started_at=run.get("started_at"),
         finished_at=run.get("ended_at"),
+        progress=_progress(document["progress"]),
         models=_models(job, state, errors, _named(_references(specifications.get("outputs"), "outputs")), family),
         errors=errors,
         warnings=_messages(messages.get("warnings")),
@@ -112,6 +116,15 @@ def _filled(text: str | None, params: Sequence[str | None]) -> str | None:
         return (params[number - 1] or "") if number <= len(params) else placeholder[0]
 
     return text and _PLACEHOLDER.sub(value, text)
+
+
+def _progress(progress: JSON) -> float | None:
+    """How far a running job is, in per cent. What cannot be read is none: it says nothing about the job's state."""
+    try:
+        percentage: float | None = read(PROGRESS, progress or {})["percentage"]
+    except Unreadable:
+        return None
+    return percentage if percentage is not None and 0 <= percentage <= 100 else None
 
 
 def _cost_estimate(job: Mapping[str, Any]) -> CostEstimate | None:

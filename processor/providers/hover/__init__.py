@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from processor.errors import ReconnectNeeded, Shut
-from processor.model import JSON, Handshake, Ignored, Job, Notification, Request
+from processor.model import JSON, CostEstimate, Handshake, Ignored, Job, Notification, Request, Secret
 from processor.oauth import OAuth, RotatingRefreshToken
 from processor.options import Duration, Rate, RateField, SecretField, SourceOptions, Url
-from processor.ports import Http, Tools
-from processor.providers.hover import notices, signature
+from processor.ports import Http, Listed, Subscription, Tools
+from processor.providers.hover import drift, lists, notices, signature
 from processor.providers.hover.api import Api
+from processor.providers.hover.estimates import translate_estimate
 from processor.providers.hover.translate import translate
+from processor.providers.hover.webhooks import UNVERIFIED
 
 
 class HoverOptions(SourceOptions):
@@ -54,12 +57,16 @@ class HoverOptions(SourceOptions):
 
 @dataclass(frozen=True)
 class Hover:
-    """One Hover account: a ports.Provider that also Greets, HoldsGrant and CanBeTried."""
+    """One Hover account: a ports.Provider that also Greets, HoldsGrant, CanBeTried, Lists, Estimates, NoticesDrift and
+    Subscribes."""
 
     source: str
     keys: tuple[bytes, ...] = field(repr=False)  # of the signature; they are secrets
+    registered: Callable[[], Sequence[Secret]] = field(repr=False)  # those that our own registrations brought
+    signature_key: str
     signed_path: str | None
     replay_window: timedelta
+    currency: str | None
     api: Api
 
     Options = HoverOptions
@@ -71,10 +78,15 @@ class Hover:
         return cls(
             source=name,
             keys=tuple(signature.key_bytes(s.reveal(), options["signature_key"]) for s in options["webhook_secrets"]),
+            registered=partial(tools.secrets, name),
+            signature_key=options["signature_key"],
             signed_path=options["signed_path"],
             replay_window=timedelta(seconds=options["replay_window"]),
+            currency=options["currency"],
             api=Api(options["api_url"], options["current_user_id"], OAuth(name, token_url, grant, tools), tools.clock),
         )
+
+    # --- its grant
 
     def reconnect_needed(self) -> bool:
         return self.api.oauth.reconnect_needed()
@@ -93,8 +105,12 @@ class Hover:
             raise Shut(f"{who}: check client_id, client_secret and token_url") from None
         return "has an access token"
 
+    # --- what it sends
+
     def verify(self, request: Request) -> None:
-        signature.verify(request, keys=self.keys, signed_path=self.signed_path, window=self.replay_window)
+        signature.verify(
+            request, keys=self.keys, more=self._registered, signed_path=self.signed_path, window=self.replay_window
+        )
 
     def parse(self, request: Request) -> Notification | Ignored:
         return notices.parse(request, source=self.source)
@@ -105,8 +121,54 @@ class Hover:
     def confirm(self, code: str, *, http: Http) -> None:
         self.api.confirm(code, http)
 
+    # --- what it is asked
+
     def fetch(self, job_id: str, *, api: str, http: Http) -> JSON:
         return self.api.job(job_id, http)
 
     def translate(self, original: JSON, *, api: str) -> Job:
         return translate(original, source=self.source, current_user_id=self.api.current_user_id)
+
+    def strange(self, original: JSON, *, api: str) -> Sequence[str]:
+        return drift.strange(original)
+
+    def fetch_estimate(self, estimate_id: str, *, http: Http) -> JSON:
+        return self.api.estimate(estimate_id, http)
+
+    def translate_estimate(self, original: JSON) -> tuple[str, CostEstimate]:
+        return translate_estimate(original, currency=self.currency)
+
+    def lists(self) -> Sequence[str]:
+        return lists.LISTS
+
+    def page(self, name: str, *, since: JSON, at: JSON, http: Http) -> Listed:
+        place = lists.Place.of(since, at)
+        answer = self.api.jobs(place.query(name), http)
+        return lists.listed(place, answer, translate=partial(self.translate, api=notices.API), now=self.api.clock())
+
+    # --- its webhooks
+
+    def subscriptions(self, *, http: Http) -> Sequence[Subscription]:
+        return self.api.webhooks(http)
+
+    def subscribe(self, url: str, *, http: Http) -> Subscription:
+        """Hover sends a code to `url` at once; the webhook is alive when `confirm` has sent that back."""
+        return self.api.register(url, http)
+
+    def unsubscribe(self, subscription_id: str, *, http: Http) -> None:
+        self.api.delete(subscription_id, http)
+
+    def mend(self, subscription: Subscription, *, http: Http) -> bool:
+        """Have it verified: with the code in Hover's own answer, else with the one that comes to the address."""
+        if subscription.state != UNVERIFIED:
+            return False
+        if code := self.api.ask_for_code(subscription.id, http):
+            self.api.confirm(code, http)
+        return True
+
+    def _registered(self) -> Iterator[bytes]:
+        for secret in self.registered():
+            try:
+                yield signature.key_bytes(secret.reveal(), self.signature_key)
+            except ValueError:
+                continue  # not base64, as signature_key says: nothing can be signed with it

@@ -12,14 +12,39 @@ import uuid
 from collections.abc import Mapping
 
 from processor.errors import Malformed, Rejected
-from processor.model import JSON, Handshake, Ignored, ModelState, Notification, Request
+from processor.model import JSON, Handshake, Ignored, ModelState, Notification, Request, estimate_lane
+from processor.providers.hover.drift import named
 from processor.providers.hover.states import job_state, model_state
 from processor.reading import webhook_object
 
 API = "v3"
 VERIFICATION = "webhook-verification-code"
 JOB_EVENTS = frozenset({"job-state-changed", "job-state-changed-v2"})  # whether both come for one change is not known
-MODEL_EVENTS = frozenset({"model-state-changed", "model-created"})
+MODEL_CREATED = "model-created"
+MODEL_EVENTS = frozenset({"model-state-changed", MODEL_CREATED})
+# https://developers.hover.to/docs/estimates-integrations: a production list is the estimate; "manual-sync" is somebody
+# pressing the button. Only its keys are documented.
+ESTIMATE_EVENTS = frozenset(
+    f"project-management-production-list-{what}" for what in ("created", "manual-sync", "approval-changed")
+)
+ESTIMATE_ID = "project_management_production_list_id"
+# What these hold is not documented: one without the id is their way, not a mistake.
+_KEYS_UNKNOWN = {MODEL_CREATED, *ESTIMATE_EVENTS - {"project-management-production-list-manual-sync"}}
+# Known, and about neither a job's or a model's state nor an estimate.
+OTHER_EVENTS = frozenset(
+    {
+        VERIFICATION,  # one that is taken has another way in
+        "capture-request-state-changed",
+        "deliverable-change-request-state-changed",
+        "distribution-order-state-changed",
+        "inspection-state-changed",
+        "instant-design-image-created",
+        "instant-design-lead-form-submitted",
+        "project-management-order-document-state-changed",
+        "project-management-proposal-document-state-changed",
+        "project-management-signature-request-state-changed",
+    }
+)
 _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
@@ -29,11 +54,17 @@ def parse(request: Request, *, source: str) -> Notification | Ignored:
     event = body.get("event")
     if not isinstance(event, str):
         raise Malformed("`event` must be a text that names the event")
-    if event not in JOB_EVENTS | MODEL_EVENTS:
+    if event in OTHER_EVENTS:
         return Ignored("this event says nothing about a job's or a model's state")
-    job_id = id_text(body.get("job_id"))
-    if not job_id:
-        raise Malformed("`job_id` must be a whole number above zero")
+    key = ESTIMATE_ID if event in ESTIMATE_EVENTS else "job_id" if event in JOB_EVENTS | MODEL_EVENTS else None
+    if key is None:
+        return Ignored("this event is not known here", strange=named("event", event))
+    if body.get(key) is None and event in _KEYS_UNKNOWN:
+        return Ignored("this event names nothing that could be looked at", strange=f"no field {key} in {event}")
+    subject = id_text(body.get(key))
+    if not subject:
+        raise Malformed(f"`{key}` must be a whole number above zero")
+    job_id = estimate_lane(subject) if key == ESTIMATE_ID else subject
     return Notification(
         source=source, job_id=job_id, api=API, event=event, key=_key(request), claim=_claim(event, body)
     )
@@ -76,8 +107,11 @@ def _key(request: Request) -> str:
 
 
 def _claim(event: str, body: Mapping[str, JSON]) -> str | None:
+    """The thing whose end is announced. No document shows that an estimate was looked at, so none is claimed of it."""
     state = body.get("state")
     word = state if isinstance(state, str) else None
     if event in JOB_EVENTS:
         return "job" if job_state(word).ended else None
-    return id_text(body.get("model_id")) if model_state(word) is not ModelState.PROCESSING else None
+    if event in MODEL_EVENTS and model_state(word) is not ModelState.PROCESSING:
+        return id_text(body.get("model_id"))
+    return None

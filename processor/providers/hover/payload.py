@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
+from processor.model import JSON
 from processor.reading import Anything, Document, Id, Moment, Number, Text
 
 
@@ -74,3 +75,12 @@ class _Job(Document):
 
 
 JOB = _Job()  # built once: building costs more than reading
+
+
+def has_more(answer: JSON, page: int) -> bool:
+    """Whether a list goes on behind page `page`, in any of the spellings in which Hover says so."""
+    said = answer.get("pagination") if isinstance(answer, dict) else None
+    if not isinstance(said, dict):
+        return False
+    total = said.get("total_pages")  # of v2, https://developers.hover.to/reference/list-webhooks; v3 has `next_page`
+    return bool(said.get("next_page")) or (isinstance(total, int) and page < total)

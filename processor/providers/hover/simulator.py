@@ -1,64 +1,41 @@
-"""Hover's side of the wire, for the demo, the tests and `jobwire simulate`: tokens, jobs, registrations, webhooks.
+"""Hover's side of the wire, for the demo, the tests and `jobwire simulate`.
 
 It does what Hover documents, and what integrators report where that is silent; README.md here says which is which.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import secrets
 import threading
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import formatdate
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
 
 import flask
 
 from processor.errors import Usage
 from processor.model import JSON
-from processor.providers.hover.notices import VERIFICATION
-from processor.providers.hover.signature import HEADER, content_md5, sign
+from processor.providers.hover.notices import JOB_EVENTS, VERIFICATION
+from processor.providers.hover.simulated_lists import listed, now, touched
+from processor.providers.hover.simulated_webhooks import Registration
 from processor.simulation import Stage, Webhook, load_sample, send
 
 RATES = ((120, 60.0), (7200, 3600.0))  # https://developers.hover.to/docs/api-usage-and-limits
 LIFETIME = 7200.0  # of an access token, in seconds
-_TYPE = "application/json"
-
-
-@dataclass
-class Registration:
-    """A webhook of theirs; nothing is sent to it until it is verified."""
-
-    id: int
-    url: str
-    secret: str
-    code: str
-    created_at: str
-    verified_at: str | None = None
-
-    def shown(self) -> JSON:
-        return {
-            "id": self.id,
-            "owner_type": "Org",
-            "owner_id": 463605,
-            "url": self.url,
-            "created_at": self.created_at,
-            "updated_at": self.verified_at or self.created_at,
-            "verified_at": self.verified_at,
-            "hmac_secret": self.secret,
-            "last_error": None,
-            "content_type": "json",
-        }
+MOST_ROWS = 100  # of a page of jobs
+_WEBHOOKS_A_PAGE = 25  # as in https://developers.hover.to/reference/list-webhooks
+_SAMPLES = files("processor.providers.hover") / "samples"
 
 
 class HoverSimulator:
-    """A simulation.Simulator. `refresh_token` is the one that is good now: every exchange replaces it."""
+    """A simulation.Simulator. `refresh_token` is the one that is good now: every exchange replaces it.
+
+    `most_rows` is the longest page of the list of jobs. With a `wanted_user`, jobs and estimates are shown only to
+    requests that name it as their `current_user_id`, as with an organisation's token.
+    """
 
     def __init__(
         self,
@@ -69,13 +46,18 @@ class HoverSimulator:
         lifetime: float = LIFETIME,
         rates: Sequence[tuple[int, float]] = RATES,
         latency: float = 0.0,
+        most_rows: int = MOST_ROWS,
+        wanted_user: int | None = None,
     ) -> None:
         self.client = (client_id, client_secret)
         self.refresh_token = refresh_token
         self.lifetime = lifetime
+        self.most_rows = most_rows
+        self.wanted_user = wanted_user
         self.registrations: list[Registration] = []
         self.stage = Stage(rates, latency)
         self._jobs: dict[str, JSON] = {}
+        self._estimates: dict[str, JSON] = {}
         self._access: dict[str, float] = {}  # token -> when it ends
         self._last_id = 12342
         self._lock = threading.Lock()
@@ -84,26 +66,40 @@ class HoverSimulator:
     # --- for those who drive it
 
     def sample(self, name: str) -> JSON:
-        return load_sample(files("processor.providers.hover") / "samples", name)
+        return load_sample(_SAMPLES, name)
+
+    def estimate_sample(self, name: str) -> JSON:
+        return load_sample(_SAMPLES / "estimates", name)
 
     def job(self, job_id: str) -> JSON:
         if job_id not in self._jobs:
             raise Usage(f"the simulated Hover has no job {job_id}")
         return self._jobs[job_id]
 
-    def put_job(self, document: JSON, **how: Any) -> str:
-        self._jobs[str(document["id"])] = document
-        return str(document["id"])
+    def put_job(self, document: JSON, *, touch: bool = False, **how: Any) -> str:
+        """With `touch` the job says that it was updated now, and so does each model that is not as it was before."""
+        job_id = str(document["id"])
+        with self._lock:
+            self._jobs[job_id] = touched(document, self._jobs.get(job_id, {})) if touch else document
+        return job_id
+
+    def put_estimate(self, estimate_id: int, document: JSON) -> None:
+        """Add a contractor's estimate or replace it. The document does not say its id, as Hover's does not."""
+        with self._lock:
+            self._estimates[str(estimate_id)] = document
 
     def connect(self, url: str, secret: str) -> None:
         """Add a registration that was verified before."""
-        self._register(url, secret).verified_at = _now()
+        self._register(url, secret).verified_at = now()
 
-    def webhooks(self, job_id: str, **what: Any) -> list[Webhook]:
-        """`event`, `state` and more keys as they shall be sent; by default the job's state as it stands."""
-        state = self._jobs.get(job_id, {}).get("reconstruction_state")
-        keys = {"event": "job-state-changed-v2", "job_id": int(job_id), "state": state, **what}
-        return [self._webhook(r, {**keys, "webhook_id": r.id}) for r in self.registrations if r.verified_at]
+    def webhooks(self, job_id: str, *, without: Sequence[str] = (), **what: Any) -> list[Webhook]:
+        """`event`, `state` and more keys as they shall be sent; by default the state of the job or of the model that
+        is meant, as it stands. `without` names keys that shall not be sent: some events lack `job_id`."""
+        keys = {"event": "job-state-changed-v2", "job_id": int(job_id), **what}
+        if "state" not in what and (state := self._state(job_id, keys)):
+            keys["state"] = state
+        keys = {key: value for key, value in keys.items() if key not in without}
+        return [r.webhook({**keys, "webhook_id": r.id}) for r in self.registrations if r.verified_at]
 
     def expire_tokens(self) -> None:
         """Let every access token end now."""
@@ -111,39 +107,35 @@ class HoverSimulator:
 
     # --- inside
 
-    def _webhook(self, registration: Registration, body: JSON, *, signed: bool = True) -> Webhook:
-        raw, date = json.dumps(body).encode(), formatdate(usegmt=True)
-        headers = {"Content-Type": _TYPE, "Date": date}
-        if signed:
-            headers["Content-MD5"] = content_md5(raw)
-            headers[HEADER] = sign(
-                registration.secret.encode(),
-                webhook_id=str(registration.id),
-                content_type=_TYPE,
-                body=raw,
-                path=urlsplit(registration.url).path,
-                date=date,
-            )
-        return Webhook(registration.url, headers, raw)
+    def _state(self, job_id: str, keys: JSON) -> str | None:
+        """The word that an event has for what it is about; the older job event calls the end `complete`."""
+        job = self._jobs.get(job_id, {})
+        if keys["event"] == "model-state-changed":
+            states = {str(model["id"]): model.get("state") for model in job.get("models") or []}
+            return states.get(str(keys.get("model_id")))
+        word: str | None = job.get("reconstruction_state") if keys["event"] in JOB_EVENTS else None
+        return "complete" if (keys["event"], word) == ("job-state-changed", "completed") else word
 
     def _register(self, url: str, secret: str) -> Registration:
         with self._lock:
             self._last_id += 1
-            registration = Registration(self._last_id, url, secret, str(uuid.uuid4()), _now())
+            registration = Registration(self._last_id, url, secret, str(uuid.uuid4()), now())
             self.registrations.append(registration)
         return registration
 
     def _send_code(self, registration: Registration) -> None:
         """From a thread: the code may arrive before the answer that has the secret. Nobody says that it is signed."""
         body = {"event": VERIFICATION, "webhook_id": registration.id, "code": registration.code}
-        threading.Thread(target=send, args=(self._webhook(registration, body, signed=False),), daemon=True).start()
+        threading.Thread(target=send, args=(registration.webhook(body, signed=False),), daemon=True).start()
 
     def _application(self) -> flask.Flask:
         app = flask.Flask("hover")
         self.stage.attach(app)
         routes = (
             ("token", "POST", "/oauth/token", self._token),
-            ("job", "GET", "/api/v3/jobs/<job_id>", self._guarded(self._show_job)),
+            ("jobs", "GET", "/api/v3/jobs", self._guarded(self._as_user(self._list_jobs))),
+            ("job", "GET", "/api/v3/jobs/<job_id>", self._guarded(self._as_user(self._show_job))),
+            ("estimate", "GET", "/api/v1/estimates/<id>", self._guarded(self._as_user(self._show_estimate))),
             ("webhooks", "GET", "/api/v2/webhooks", self._guarded(self._list_webhooks)),
             ("register", "POST", "/api/v2/webhooks", self._guarded(self._register_webhook)),
             ("verify", "PUT", "/api/v2/webhooks/<code>/verify", self._guarded(self._verify_webhook)),
@@ -188,12 +180,36 @@ class HoverSimulator:
 
         return guarded
 
+    def _as_user(self, view: Any) -> Any:
+        """https://developers.hover.to/reference/show-job-details-v3; that 422 is the answer is said of other calls."""
+
+        def seen(**parts: Any) -> flask.typing.ResponseReturnValue:
+            if self.wanted_user and flask.request.args.get("current_user_id") != str(self.wanted_user):
+                return {"error": "current_user_id or current_user_email is required"}, 422
+            answer: flask.typing.ResponseReturnValue = view(**parts)
+            return answer
+
+        return seen
+
     def _show_job(self, job_id: str) -> flask.typing.ResponseReturnValue:
         return self._jobs.get(job_id) or ({"error": "not found"}, 404)
 
+    def _list_jobs(self) -> flask.typing.ResponseReturnValue:
+        with self._lock:
+            jobs = list(self._jobs.values())
+        return listed(jobs, flask.request.args, most=self.most_rows) or ({"error": "a parameter is wrong"}, 422)
+
+    def _show_estimate(self, id: str) -> flask.typing.ResponseReturnValue:  # noqa: A002  # as in the others
+        return self._estimates.get(id) or ({"error": "not found"}, 404)
+
     def _list_webhooks(self) -> flask.typing.ResponseReturnValue:
-        shown = [registration.shown() for registration in self.registrations]
-        return {"pagination": {"current_page": 1, "total_pages": 1, "total": len(shown)}, "results": shown}
+        page, total = flask.request.args.get("page", 1, int), len(self.registrations)
+        shown = self.registrations[(page - 1) * _WEBHOOKS_A_PAGE : page * _WEBHOOKS_A_PAGE]
+        pages = max(math.ceil(total / _WEBHOOKS_A_PAGE), 1)
+        return {
+            "pagination": {"current_page": page, "total_pages": pages, "total": total},
+            "results": [registration.shown() for registration in shown],
+        }
 
     def _register_webhook(self) -> flask.typing.ResponseReturnValue:
         """A body that is not nested, and a third registration of one address, are said to be refused."""
@@ -210,7 +226,7 @@ class HoverSimulator:
     def _verify_webhook(self, code: str) -> flask.typing.ResponseReturnValue:
         for registration in self.registrations:
             if registration.code == code.lower():
-                registration.verified_at = _now()
+                registration.verified_at = now()
                 return "", 200
         return {"error": "not found"}, 404
 
@@ -226,7 +242,3 @@ class HoverSimulator:
             kept = [registration for registration in self.registrations if registration.id != id]
             found, self.registrations = len(kept) < len(self.registrations), kept
         return ("", 204) if found else ({"error": "not found"}, 404)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
