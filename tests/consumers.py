@@ -44,7 +44,8 @@ class Consuming:
         deadline = time.monotonic() + seconds
         while True:
             ended = self.process.poll() is not None  # looked at first: what it printed last must count
-            lines = self.out.read_text().splitlines()
+            text = self.out.read_text()
+            lines = text[: text.rfind("\n") + 1].splitlines()  # a print may come in pieces
             if len(lines) >= count:
                 return lines
             assert not ended, f"the consumer ended: {self.err.read_text()}"

@@ -27,7 +27,9 @@ from sinks.nats_server import Server, guarded_by_keys
 from processor.errors import Busy, ProcessorError, Refused, Shut, Unreachable, Unreadable, Usage
 from processor.model import JSON, EventType, Image
 from processor.sinks import nats
-from processor.sinks.nats import Nats
+from processor.sinks.nats import Nats, line
+from processor.sinks.nats.answers import Garbled
+from processor.sinks.nats.subject import filled, probe
 from processor.testing.builders import a_job, a_model, an_alarm, an_event
 from processor.testing.fakes import some_tools
 from processor.testing.sink import CanBeAway, CanBeShut, CarriesDocuments, RefusesDocuments, SurvivesRestarts, TriesOut
@@ -275,7 +277,7 @@ def test_somebody_else_who_answers_is_no_stream(server: Server, make: Make) -> N
         (theirs.errors.MaxPayloadError(), Refused),
         (theirs.errors.StaleConnectionError(), Unreachable),
         (theirs.errors.Error("nats: SECRET"), Unreachable),
-        (nats._Garbled("SECRET"), Unreadable),
+        (Garbled("SECRET"), Unreadable),
     ],
 )
 def test_an_error_has_its_meaning_and_is_not_quoted(error: Exception, kind: type[ProcessorError], make: Make) -> None:
@@ -316,7 +318,16 @@ def pretending(*lines: str) -> Iterator[tuple[str, list[bytes]]]:
 
 
 @pytest.mark.parametrize(
-    "lines", [[], ["SSH-2.0-OpenSSH_9.2"], ["INFO {"], ["INFO {}", "-ERR 'What?'"], ["INFO {}", ""]]
+    "lines",
+    [
+        [],
+        ["SSH-2.0-OpenSSH_9.2"],
+        ["INFO {"],
+        ["INFO {}", "-ERR 'What?'"],
+        ["INFO {}", ""],
+        ["INFO []"],
+        ['INFO {"connect_urls": 5}'],
+    ],
 )
 def test_a_server_that_makes_no_sense_is_tried_again(lines: list[str], make: Make) -> None:
     with pretending(*lines) as (host, _), pytest.raises(Unreachable, match=f"nats://{host}: "):
@@ -438,8 +449,8 @@ def test_who_waits_for_an_answer_notices_that_none_can_come(server: Server, sink
 
 
 def test_a_server_that_answers_no_ping_is_left(server: Server, sink: Nats, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nats, "_PULSE", 0.2)
-    monkeypatch.setattr(nats, "_CONNECTING", 0.2)
+    monkeypatch.setattr(line, "_PULSE", 0.2)
+    monkeypatch.setattr(line, "_CONNECTING", 0.2)
     sink.deliver(an_event())
     server.halt()
     try:
@@ -515,7 +526,7 @@ def test_a_repeat_is_a_delivery_and_is_stored_once(stream: str, sink: Nats, sent
     ],
 )
 def test_what_is_filled_in_cannot_change_the_form_of_a_subject(template: str, event: Any, subject: str) -> None:
-    assert nats._filled(template, event) == subject
+    assert filled(template, event) == subject
 
 
 @pytest.mark.parametrize(
@@ -527,7 +538,7 @@ def test_what_is_filled_in_cannot_change_the_form_of_a_subject(template: str, ev
     ],
 )
 def test_a_stream_is_asked_for_with_what_is_known(template: str, asked: str) -> None:
-    assert nats._probe(template) == asked
+    assert probe(template) == asked
 
 
 def test_a_stream_for_some_types_only_is_found(server: Server, make: Make) -> None:
