@@ -109,16 +109,25 @@ def start(folder: Path, port: int, environ: dict[str, str], *arguments: str) -> 
 
 
 @contextmanager
-def running(folder: Path, more: str = "", *arguments: str) -> Iterator[Running]:
-    """A jobwire that is ready; `more` is further configuration, `arguments` are for `up`.
+def running(
+    folder: Path,
+    more: str = "",
+    *arguments: str,
+    reconcile: str | None = None,
+    before: Callable[[Simulated], None] | None = None,
+) -> Iterator[Running]:
+    """A jobwire that is ready; `more` is further configuration, `arguments` are for `up`, `reconcile` for each source;
+    `before` is called with the providers before anything runs.
 
     Everything it started is gone afterwards.
     """
     port = free_port()
     simulated = Simulated(f"http://127.0.0.1:{port}", limited=False)
+    if before:
+        before(simulated)
     served: Served = simulated.serve("127.0.0.1", 0)
     sink = f'[sinks.disk]\ntype = "file"\npath = "{folder / "events.jsonl"}"\n'
-    (folder / "jobwire.toml").write_text(f"{simulated.configuration(served.url)}\n{sink}\n{more}")
+    (folder / "jobwire.toml").write_text(f"{simulated.configuration(served.url, reconcile=reconcile)}\n{sink}\n{more}")
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("JOBWIRE", "REDIS"))}
     it = Running(folder, port, simulated, start(folder, port, environ, *arguments), environ)
     try:

@@ -48,8 +48,9 @@ class Simulated:
         except OSError as e:
             raise Usage(f"port {port} on {host} cannot be had ({e.strerror}); choose another with --port") from None
 
-    def configuration(self, url: str) -> str:
+    def configuration(self, url: str, *, reconcile: str | None = None) -> str:
         """The two sources, as a jobwire.toml has them, for simulators that are served at `url`."""
+        more = self._limits + (f'reconcile = "{reconcile}"\n' if reconcile else "")
         return f"""\
 [sources.{HOVER}]
 provider = "hover"
@@ -58,7 +59,7 @@ client_id = "{CLIENT}"
 client_secret = "{self._key}"
 refresh_token = "{self._key}"
 api_url = "{url}/hover"
-{self._limits}
+{more}
 [sources.{BENTLEY}]
 provider = "bentley"
 webhook_secrets = ["{self._key}"]
@@ -67,7 +68,7 @@ client_secret = "{self._key}"
 api_url = "{url}/bentley"
 token_url = "{url}/bentley/connect/token"
 itwin_ids = ["{ITWIN}"]
-{self._limits}"""
+{more}"""
 
 
 def _nothing_here(environ: Any, start_response: Any) -> list[bytes]:
