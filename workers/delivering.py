@@ -38,7 +38,7 @@ def deliver(app: App, sink: str, claim: Claim) -> None:
     except Exception as e:  # noqa: BLE001  # whatever it was, it is settled: again later, or dead and visible
         settle(app, claim, e, policy=configured.retry, about=about, began=began)
         return
-    if app.lanes.done(claim, reference):
+    if app.lanes.done(claim, reference, ms=ms(began)):
         log.info("delivered", **about, reference=reference, ms=ms(began))
     else:
         log.warning("delivered too late: another had it too", **about, ms=ms(began))

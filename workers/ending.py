@@ -7,15 +7,26 @@ import time
 import structlog
 
 from processor import observe
-from processor.errors import NotYet, Permanent, ProcessorError, RateLimited, ReconnectNeeded
+from processor.errors import (
+    Busy,
+    NotYet,
+    Permanent,
+    ProcessorError,
+    RateLimited,
+    ReconnectNeeded,
+    Shut,
+    Unreachable,
+)
 from processor.model import JSON
 from processor.options import RetryPolicy
 from processor.store import keys
-from processor.store.work import Claim
+from processor.store.work import Claim, Tried
 from processor.wiring import App
 from workers import retry
 
 log = structlog.get_logger(__name__)
+
+_TRIPS = (Unreachable, Busy, Shut)  # the far end itself, not what it was asked for
 
 
 def poisonous(app: App, claim: Claim, about: dict[str, JSON]) -> bool:
@@ -38,8 +49,9 @@ def settle(
     if isinstance(verdict, retry.Dead) and not claim.items and not isinstance(error, (Permanent, NotYet)):
         verdict = retry.Again(retry.LONGEST)  # nobody waits for this look, so there is nothing to give up
     reason, said = retry.words(error)
+    tried = Tried(reason, said, ms(began), trips=isinstance(error, _TRIPS))
     if isinstance(verdict, retry.Dead):
-        app.lanes.dead(claim, verdict.reason, verdict.detail)
+        app.lanes.dead(claim, verdict.reason, verdict.detail, tried=tried)
         log.error("dead", **about, reason=reason, detail=verdict.detail, ms=ms(began))
         return
     if isinstance(error, ReconnectNeeded):
@@ -51,6 +63,7 @@ def settle(
         counts=verdict.counts,
         pause=verdict.pause or 0,
         shared=isinstance(error, RateLimited),
+        tried=tried,
     )
     log.warning("again later", **about, reason=reason, detail=said, seconds=round(verdict.delay, 1), ms=ms(began))
 

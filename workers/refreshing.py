@@ -8,7 +8,7 @@ from typing import Literal
 
 import structlog
 
-from processor.errors import Unavailable, Unreadable
+from processor.errors import NotYet, Permanent, Unavailable, Unreadable
 from processor.model import JSON, estimate_of
 from processor.pipeline import refresh as pipeline
 from processor.pipeline.facts import Facts
@@ -120,10 +120,18 @@ def _told(claim: Claim, found: pipeline.Refreshed) -> Literal["", "told", "repai
 
 
 def _confirm(app: App, source: str, claim: Claim) -> None:
-    """Send back the latest code: it is that of the registration that stands."""
+    """Send back the codes that came, the latest first: anybody can send one, so a wrong one must not hide the right
+    one. Raises what the last of them came to when none is taken."""
     provider = app.providers[source]
-    if isinstance(provider, Greets) and app.registrations.awaits_code(source):  # else it was sent back already
-        provider.confirm(str(claim.items[-1].detail["api"]), http=app.http)
+    codes = dict.fromkeys(str(item.detail["api"]) for item in reversed(claim.items))
+    if isinstance(provider, Greets) and app.registrations.awaits_code(source):  # else one was sent back already
+        for number, code in enumerate(codes, 1):
+            try:
+                provider.confirm(code, http=app.http)
+                break
+            except (NotYet, Permanent):
+                if number == len(codes):
+                    raise
     app.registrations.end(source)
     app.lanes.done(claim)
 

@@ -11,14 +11,15 @@ from urllib.parse import unquote
 
 import structlog
 
-from processor import observe
+from processor import observe, reconciling
 from processor.errors import RateLimited, Retryable, Unavailable
 from processor.model import EventType
 from processor.pipeline.alarms import alarm
 from processor.ports import HoldsGrant, Lists
 from processor.wiring import App
-from workers import alarming, reconciling
+from workers import alarming
 from workers.drifting import tell_of_drift
+from workers.watchdog import watch_webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -107,6 +108,7 @@ DUTIES = (
     Duty("retention", 600.0, retention),
     Duty("reconcile", 1.0, reconcile),
     Duty("drift", 5.0, tell_of_drift),
+    Duty("webhooks", 5.0, watch_webhooks),
 )
 
 

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 HOLD = 180.0  # seconds after which a lane in hand is no longer kept: its holder must be stuck
 DOZE = 1.0  # a task waits so long for its budget before it makes room
+NEXT = 0.25  # … and so long to be the one that waits
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Shift:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _claims: dict[str, tuple[Claim, float]] = field(default_factory=dict)
     _hands: set[tuple[str, str]] = field(default_factory=set)
-    _dozing: set[str] = field(default_factory=set)
+    _waiting: dict[str, threading.Lock] = field(default_factory=dict)
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -77,18 +78,22 @@ class Shift:
                 log.warning("Redis is away; what was in hand goes on when its lease ends", reason=e.message)
 
     def _doze(self, name: str, wait: float | None) -> bool:
-        """Wait for the budget if it is not long; one thread of this process does so for each source or sink."""
+        """Wait for the budget if it is not long; one thread of this process at a time for each source or sink.
+
+        Who comes next keeps itself ready for a moment, since the one that waits goes to work when its wait is over:
+        were all others gone by then, nobody would ask until the next tick.
+        """
         if wait is None or wait > DOZE:
             return False
+        over = time.monotonic() + wait
         with self._lock:
-            if name in self._dozing:
-                return False
-            self._dozing.add(name)
+            place = self._waiting.setdefault(name, threading.Lock())
+        if not place.acquire(timeout=NEXT):
+            return False
         try:
-            self.stopping.wait(wait)
+            self.stopping.wait(max(0.0, over - time.monotonic()))
         finally:
-            with self._lock:
-                self._dozing.discard(name)
+            place.release()
         return True
 
     @contextmanager

@@ -20,11 +20,14 @@ COMMANDS = {
     "demo": ("processor.cli.demo", "Play a whole story on this machine, with nothing configured."),
     "events": ("processor.cli.query", "Show the newest events."),
     "notifications": ("processor.cli.query", "Show the notifications that wait, are tried again, or are dead."),
+    "reconcile": ("processor.cli.reconcile", "Ask the provider now for what no webhook told."),
     "scheduler": ("processor.cli.processes", "Run the periodic duties: one process of the Procfile."),
     "send-test": ("processor.cli.send_test", "Send one marked test event through a sink."),
     "simulate": ("processor.cli.simulate", "Run the provider simulator alone."),
     "up": ("processor.cli.up", "Run receiver, workers and scheduler in one terminal."),
+    "watch": ("processor.cli.watch", "Follow a job until it ends, without any webhook."),
     "web": ("processor.cli.processes", "Run the receiver: one process of the Procfile; honours $PORT."),
+    "webhooks": ("processor.cli.webhooks", "List, register or delete the webhooks at a provider."),
     "worker": ("processor.cli.processes", "Run a worker: one process of the Procfile."),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,36 @@ class WaitingItem:
     @property
     def state(self) -> str:
         return "retrying" if self.attempts else "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the journal: an event without its document. `found_at` is in epoch seconds, None where nobody asked.
+
+    Of an alarm of ours, `source` is `sources/NAME` or `sinks/NAME`, and `job_id` is empty.
+    """
+
+    id: str
+    type: str
+    source: str
+    job_id: str
+    found_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is kept of an event: whether its document is, and the state of its delivery to each sink that had one."""
+
+    kept: bool
+    states: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """A moment in the journal: the newest entry, and the latest death; "" and 0 when there is none."""
+
+    entry: str
+    died: float
 
 
 class Journal:
@@ -203,3 +233,89 @@ class Journal:
         """Whether this process is the one to do a periodic duty now: nobody else will for so many seconds."""
         with ours():
             return bool(self._client.set(keys.key("lock", f"duty:{name}"), "1", nx=True, px=int(seconds * 1000)))
+
+    # --- page by page, for whoever goes through all of it --------------------------------------------------------------
+
+    def horizon(self) -> Horizon:
+        """Where the journal ends now: what comes later is left out by whoever reads up to here."""
+        with ours():
+            newest = self._client.xrevrange(keys.key("journal"), count=1)
+            died = self._client.zrange(keys.key("deadz"), -1, -1, withscores=True)
+        return Horizon(newest[0][0].decode() if newest else "", died[0][1] if died else 0.0)
+
+    def entries(self, to: Horizon, *, since: float | None = None, until: float | None = None) -> Iterator[list[Entry]]:
+        """The lines from `since` (epoch seconds) to before `until`, oldest first, a page at a time."""
+        if not to.entry:
+            return
+        first = "-" if since is None else str(_ms(since))
+        last = to.entry
+        if until is not None and _ms(until) <= int(to.entry.partition("-")[0]):
+            last = str(_ms(until) - 1)
+        while True:
+            with ours():
+                rows = self._client.xrange(keys.key("journal"), min=first, max=last, count=PAGE)
+            if not rows:
+                return
+            yield [_entry(row_id, row) for row_id, row in rows]
+            first = "(" + rows[-1][0].decode()
+
+    def dead_pages(
+        self, to: Horizon, *, since: float | None = None, until: float | None = None
+    ) -> Iterator[list[DeadItem]]:
+        """What died from `since` to before `until` and is dead still, oldest first, a page at a time.
+
+        What is revived meanwhile, and what dies anew, is in nobody's way.
+        """
+        first, seen = 0.0 if since is None else since * 1000, set[bytes]()
+        last = repr(to.died) if until is None or until * 1000 > to.died else f"({until * 1000!r}"
+        while True:
+            with ours():
+                members = self._client.zrangebyscore(
+                    keys.key("deadz"), repr(first), last, start=0, num=PAGE + len(seen), withscores=True
+                )
+            members = [(member, at) for member, at in members if member not in seen]
+            if not members:
+                return
+            with ours():
+                reasons = self._client.hmget(keys.key("dead"), [member for member, _ in members])
+            yield [_dead(member, at, why) for (member, at), why in zip(members, reasons, strict=True) if why]
+            if members[-1][1] > first:
+                first, seen = members[-1][1], set()
+            seen |= {member for member, at in members if at == first}
+
+    def stored(self, event_ids: Sequence[str], sinks: Sequence[str]) -> list[Stored]:
+        """What is kept of each event, and how its deliveries to these sinks stand."""
+        with ours(), self._client.pipeline(transaction=False) as pipe:
+            for event_id in event_ids:
+                pipe.exists(keys.key("ev", event_id))
+                if sinks:
+                    pipe.hmget(keys.key("dl", event_id), [keys.delivering(sink) for sink in sinks])
+            answers = pipe.execute()
+        each = 2 if sinks else 1
+        rows = answers[1::2] if sinks else [[] for _ in event_ids]
+        return [
+            Stored(bool(kept), {sink: json.loads(text)["state"] for sink, text in zip(sinks, row, strict=True) if text})
+            for kept, row in zip(answers[::each], rows, strict=True)
+        ]
+
+    def documents(self, event_ids: Sequence[str]) -> list[JSON | None]:
+        """The documents of these events; None for one that is not kept (any more)."""
+        if not event_ids:
+            return []
+        with ours():
+            bodies = self._client.mget([keys.key("ev", event_id) for event_id in event_ids])
+        return [json.loads(body) if body else None for body in bodies]
+
+
+def _ms(seconds: float) -> int:
+    return max(0, int(seconds * 1000))
+
+
+def _entry(row_id: bytes, row: dict[bytes, bytes]) -> Entry:
+    event_id, kind, source, job = (row[name].decode() for name in (b"id", b"type", b"source", b"job"))
+    return Entry(event_id, kind, source, job, int(row_id.partition(b"-")[0]) / 1000)
+
+
+def _dead(member: bytes, at: float, why: bytes) -> DeadItem:
+    lane, _, item = member.decode().partition(" ")
+    return DeadItem(lane, item, at / 1000, **json.loads(why))

@@ -8,21 +8,33 @@ workers that believe they hold one lane do no harm: the later write of the earli
 from __future__ import annotations
 
 import json
+import secrets
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from processor.model import JSON, Event
 from processor.ports import Occasion
 from processor.store import keys
 from processor.store.scripts import Scripts
-from processor.store.work import Accepted, Claim, Found, Hint, Item, Page, Resource, Row
+from processor.store.work import Accepted, Claim, Found, Hint, Item, Page, Resource, Row, Tried
 
 TOGETHER = 1000  # events that come in one message at most
 LEASE = 15.0  # seconds that a killed worker's lane waits; renewed by the worker's keeper
 HAND_LEASE = 5.0  # seconds that an RQ task may wait in its queue before another may be sent for the same work
 FACTS_TTL = 366 * 86400  # what ids depend on
 OPEN_DOC_TTL = 366 * 86400  # the snapshot of a job that has not ended
+
+
+class Again(NamedTuple):
+    """An event that is due once more at a sink; `delay` and `together` are as in Row."""
+
+    sink: str
+    event_id: str
+    source: str
+    job_id: str
+    delay: float = 0.0
+    together: Occasion | None = None
 
 
 class Lanes:
@@ -88,8 +100,6 @@ class Lanes:
 
     def spend(self, resource: Resource) -> float:
         """Pay for a call of our own asking. 0: it may go; else in how many seconds to ask again."""
-        if not resource.windows:
-            return 0.0
         arguments = {"R": resource.name, "budget": resource.gate, "windows": resource.windows, "share": resource.share}
         return float(self._run("spend", arguments)) / 1000
 
@@ -133,6 +143,36 @@ class Lanes:
     def revive(self, lane: str, item: str) -> bool:
         """Put a dead item back at the end of its lane. False when it is not dead."""
         return bool(self._run("revive", {"R": lane.partition("|")[0], "L": lane, "item": item, "keep": self._keep}))
+
+    def replay(
+        self,
+        rows: Sequence[Again],
+        *,
+        sinks: Mapping[str, Resource],
+        hand: str,
+        hold: float,
+        only_dead: bool = False,
+    ) -> tuple[list[str], list[str]]:
+        """Deliver events once more, each behind what waits in its lane. Returns what became of each row, and the names
+        of the sinks that a task is to be sent for.
+
+        A row becomes "again"; "waits" when it does so already; "gone" when the event's document is no longer kept;
+        "alive" when `only_dead` were meant. What was dead is dead no more. The documents stay for `hold` seconds at
+        least: nothing goes while it is tried.
+        """
+        targets = {row.sink: sinks[row.sink] for row in rows}
+        arguments = {
+            "call": secrets.token_hex(8),
+            "rows": [[targets[r.sink].name, *_lanes_of(r), r.event_id, r.delay * 1000, r.together or ""] for r in rows],
+            "dead": only_dead,
+            "hold": int(hold),
+            "caps": {r.name: r.cap for r in targets.values()},
+            "hands": {r.name: hand for r in targets.values()},
+            "lease": HAND_LEASE * 1000,
+        }
+        answer = self._run("replay", arguments)
+        by_name = {r.name: sink for sink, r in targets.items()}
+        return list(answer[: len(rows)]), [by_name[name] for name in answer[len(rows) :]]
 
     # --- in hand ---------------------------------------------------------------------------------------------------
 
@@ -189,9 +229,9 @@ class Lanes:
         by_name = {r.name: sink for sink, r in targets.items()}
         return [by_name[name] for name in hired] if written else None
 
-    def done(self, claim: Claim, reference: str | None = None) -> bool:
-        """The far end took the items. False when the claim is stale."""
-        return bool(self._run("done", self._mine(claim) | {"ref": reference or "", "keep": self._keep}))
+    def done(self, claim: Claim, reference: str | None = None, *, ms: float = 0) -> bool:
+        """The far end took the items, in `ms` milliseconds. False when the claim is stale."""
+        return bool(self._run("done", self._mine(claim) | {"ref": reference or "", "ms": ms, "keep": self._keep}))
 
     def retry(
         self,
@@ -202,13 +242,24 @@ class Lanes:
         counts: bool = True,
         pause: float = 0,
         shared: bool = False,
+        tried: Tried | None = None,
     ) -> bool:
         """Let go and come back after `delay` seconds.
 
         `pause` seconds hold everybody off this source or sink, and with `shared` off all that draw on its budget.
+        `tried` is the attempt that failed, if there was one.
         """
         gate = claim.resource.gate if shared else claim.resource.name
-        arguments = {"delay": delay * 1000, "err": error, "counts": counts, "pause": pause * 1000, "gate": gate}
+        arguments = {
+            "delay": delay * 1000,
+            "err": error,
+            "counts": counts,
+            "pause": pause * 1000,
+            "gate": gate,
+            "tried": tried.dump() if tried else "",
+            "trips": bool(tried and tried.trips),
+            "keep": self._keep,
+        }
         return bool(self._run("retry", self._mine(claim) | arguments))
 
     def hold(self, claim: Claim, delay: float, together: Occasion) -> bool:
@@ -235,10 +286,17 @@ class Lanes:
         """Let go untouched: somebody else may have it at once."""
         return self.retry(claim, 0, counts=False)
 
-    def dead(self, claim: Claim, reason: str, detail: str) -> bool:
+    def dead(self, claim: Claim, reason: str, detail: str, *, tried: Tried | None = None) -> bool:
         """The items cannot succeed: they are kept as dead, with `reason` (a word) and `detail` (a sentence)."""
         why = json.dumps({"reason": reason, "detail": detail, "attempts": claim.attempts + 1})
-        return bool(self._run("dead", self._mine(claim) | {"why": why, "detail": detail, "keep": self._keep}))
+        arguments = {
+            "why": why,
+            "detail": detail,
+            "keep": self._keep,
+            "tried": tried.dump() if tried else "",
+            "answered": bool(tried and not tried.trips),
+        }
+        return bool(self._run("dead", self._mine(claim) | arguments))
 
     def keep(self, claims: Sequence[Claim], hands: Sequence[tuple[str, str]]) -> set[str]:
         """Renew the leases of lanes and of (resource name, hand) in hand; returns the lanes that are no longer ours."""
@@ -317,3 +375,9 @@ def _lane(row: Row) -> str:
     if row.together is Occasion.DIGEST:
         return keys.everything_lane(row.sink)
     return keys.delivery_lane(row.sink, row.event.source, row.event.job_id)
+
+
+def _lanes_of(row: Again) -> tuple[str, str]:
+    """The lane of an event that is due once more, and the other one, in which it may have died."""
+    both = keys.delivery_lane(row.sink, row.source, row.job_id), keys.everything_lane(row.sink)
+    return (both[1], both[0]) if row.together is Occasion.DIGEST else both

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from processor.model import JSON, Event
 from processor.ports import Occasion
+
+
+class Window(NamedTuple):
+    """`most` in every `length`, and how they are spread: GCRA's interval and tolerance. Times are milliseconds."""
+
+    interval: float
+    tolerance: float
+    most: int
+    length: float
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A source that is asked, or a sink that is told.
 
-    `name` is its R in Redis, `cap` how many of its lanes may be in hand at once, `windows` its rate windows as
-    (interval, tolerance) in milliseconds, `batch` how many items a claim takes (0 = all that wait; of a sink's: at
-    most, of those that may be told together). `budget` names whose windows they are, when several resources share
-    them. `share` are the windows of what we ask for ourselves (lists, looking again), a part of the whole.
+    `name` is its R in Redis, `cap` how many of its lanes may be in hand at once, `windows` its rate limits, `batch` how
+    many items a claim takes (0 = all that wait; of a sink's: at most, of those that may be told together). `budget`
+    names whose windows they are, when several resources share them. `share` are the windows of what we ask for
+    ourselves (lists, looking again), a part of the whole.
     """
 
     name: str
     cap: int
-    windows: tuple[tuple[float, float], ...] = ()
+    windows: tuple[Window, ...] = ()
     batch: int = 0
     budget: str = ""
-    share: tuple[tuple[float, float], ...] = ()
+    share: tuple[Window, ...] = ()
 
     @property
     def gate(self) -> str:
@@ -55,6 +65,19 @@ class Claim:
     error: str
     facts: str
     items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt that failed: a word, what was said, how long it took. `trips`: the far end itself was not well."""
+
+    reason: str
+    said: str
+    ms: float
+    trips: bool = False
+
+    def dump(self) -> str:
+        return json.dumps({"reason": self.reason, "said": self.said, "ms": self.ms})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +150,15 @@ class Accepted:
     id: str
 
 
-def windows(rates: Sequence[tuple[int, float]]) -> tuple[tuple[float, float], ...]:
-    """(count, seconds) as GCRA's (interval, tolerance) in ms, so that burst + rate x window never exceeds the count.
+def windows(rates: Sequence[tuple[int, float]]) -> tuple[Window, ...]:
+    """(count, seconds) as windows whose burst + rate x length never exceeds the count.
 
     A full token bucket would let twice the count through in one window. The burst is 4 % of the count; for small
-    counts there is none.
+    counts there is none. What goes beyond this for a provider's windows is in lua/prelude.lua (pace, wait_for_room).
     """
     out = []
     for count, seconds in rates:
         burst = max(1, count // 25)
         interval = seconds * 1000 / (count - burst if count >= 25 else count)
-        out.append((interval, (burst - 1) * interval))
+        out.append(Window(interval, (burst - 1) * interval, count, seconds * 1000))
     return tuple(out)

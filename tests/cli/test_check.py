@@ -23,6 +23,7 @@ from processor.simulation import serve
 GOOD = """
 [sources.itwin]
 provider = "bentley"
+itwin_ids = ["i"]
 webhook_secrets = ["${HOOK}"]
 client_id = "id"
 client_secret = "hush"

@@ -8,11 +8,12 @@ local R = A.R
 local run = P .. 'run:' .. R
 for _, L in ipairs(c('ZRANGEBYSCORE', run, '-inf', t, 'LIMIT', 0, 16)) do  -- this is the janitor
   c('ZREM', run, L)
+  land_lane(L)
   local lost = c('HINCRBY', P .. 'lane:' .. L, 'lost', 1)
   c('ZADD', P .. 'due:' .. R, t + (lost > 2 and 100 * 2 ^ lost or 0), L)
 end
 if paused(R, A.budget) then return {-1} end
-if c('ZCARD', run) >= A.cap then return {-1} end
+if c('ZCARD', run) >= (broken(R) and 1 or A.cap) then return {-1} end
 
 local L = c('ZRANGEBYSCORE', P .. 'due:' .. R, '-inf', t, 'LIMIT', 0, 1)[1]
 if L then
@@ -33,6 +34,7 @@ local fence = c('HINCRBY', lane, 'fence', 1)
 c('HSET', lane, 'begun', t)
 c('ZADD', run, t + A.lease, L)
 charge(A.budget, 1)
+if depart(A.budget, L, 200) then c('HSET', lane, 'gate', A.budget) end  -- no lane is kept in hand for so long
 
 local state = c('HMGET', lane, 'att', 'lost', 'err')
 local refreshing = R:sub(1, 2) == 'r:'
@@ -40,6 +42,7 @@ if refreshing then count('spent:' .. R, 1) end
 local took = tonumber(c('HGET', lane, 'took') or 0)
 local items = c('LRANGE', P .. 'q:' .. L, 0, (took > 0 and took or A.batch) - 1)
 local facts = refreshing and c('GET', P .. 'facts:' .. R:sub(3) .. '/' .. L:match('|(.*)$')) or ''
+local held = refreshing and tonumber(c('GET', P .. 'gate:' .. R .. '~held') or 0)  -- nothing grew old until then
 local out = {0, L, tostring(fence), state[1] or '0', state[2] or '0', state[3] or '', facts or ''}
 local first
 for i, item in ipairs(items) do
@@ -49,7 +52,8 @@ for i, item in ipairs(items) do
   out[#out + 1] = item
   if refreshing then
     local n = c('HMGET', P .. 'n:' .. item, 'at', 'event', 'api', 'claim')
-    out[#out + 1] = cjson.encode({at = tonumber(n[1] or t), event = n[2] or '', api = n[3] or '', claim = n[4] or ''})
+    local at = math.max(tonumber(n[1] or t), held)
+    out[#out + 1] = cjson.encode({at = at, event = n[2] or '', api = n[3] or '', claim = n[4] or ''})
     out[#out + 1] = ''
   else
     out[#out + 1] = cjson.encode(row)

@@ -21,6 +21,7 @@ end
 local untold = P .. 'untold:' .. A.R:sub(3)  -- what was found and no webhook has told, so far
 if A.found == 'repaired' then c('ZADD', untold, 'NX', t, A.job)
 elseif A.found == 'told' then c('ZREM', untold, A.job) end
+answered(A.R)
 count('refreshed:' .. A.R, 1)
 release(A.R, A.L, A.n, t, A.poll > 0 and t + A.poll or 0, true)
 local out = {1}

@@ -5,8 +5,10 @@ for i, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
   local id = A.L .. ' ' .. item
   c('HSET', P .. 'dead', id, A.why)
   c('ZADD', P .. 'deadz', t + i / 1000, id)  -- in their order
+  if A.tried ~= '' then tried(A.R, item, cjson.decode(A.tried), A.keep) end
   note(A.R, (item:gsub('^~%d+~', '')), 'dead', {attempts = A.attempts, detail = A.detail}, A.keep)
 end
+if A.answered then answered(A.R) end
 count('dead:' .. A.R, A.n)
 release(A.R, A.L, A.n, t, 0, true)
 return 1

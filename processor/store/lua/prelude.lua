@@ -63,10 +63,31 @@ local function head_due(R, L)
   return head and tonumber(row_of(R, head).due or 0) or 0
 end
 
+-- Under way: a provider counts a request when it arrives, which is at some time until its answer. A gate's `~air` has
+-- what was asked and has no answer yet, each with the time at which nobody will tell of one any more; its `~log` has, of
+-- what was answered, the latest time that each can have arrived.
+local function land(gate, what)
+  if c('ZREM', P .. 'gate:' .. gate .. '~air', what) == 1 then c('RPUSH', P .. 'gate:' .. gate .. '~log', t + 1) end
+end
+
+local function land_lane(L)
+  local gate = c('HGET', P .. 'lane:' .. L, 'gate')
+  if not gate then return end
+  land(gate, L)
+  c('HDEL', P .. 'lane:' .. L, 'gate')
+end
+
+-- A look at a job went well after a source's pause was over: whatever it could not be reached for is over too.
+local function end_trouble(R)
+  if R:sub(1, 2) ~= 'r:' or tonumber(c('HGET', P .. 'gate:' .. R, 'pause') or 0) > t then return end
+  c('DEL', P .. 'trouble:' .. R:sub(3))
+end
+
 -- Lets go of a lane, the first n items of which are done with. An item leaves q only here.
 local function release(R, L, n, at, poll, ok)
   local lane, q = P .. 'lane:' .. L, P .. 'q:' .. L
   c('ZREM', P .. 'run:' .. R, L)
+  land_lane(L)
   c('HDEL', lane, 'lost')
   if n > 0 then
     c('LTRIM', q, n, -1)
@@ -75,6 +96,7 @@ local function release(R, L, n, at, poll, ok)
   if ok then
     c('HDEL', lane, 'att', 't0', 'err', 'took', 'let')
     at = math.max(at, head_due(R, L))
+    end_trouble(R)
   end
   if c('LLEN', q) > 0 then
     c('ZADD', P .. 'due:' .. R, paced(R, L, at), L)
@@ -97,6 +119,37 @@ local function note(R, item, state, detail, ttl)
   end
 end
 
+-- Every attempt that failed is kept, and the one that ended a row of them: at most the last 50.
+local function tried(R, item, how, ttl)
+  local key = P .. 'try:' .. R .. ':' .. item
+  how.at = t
+  c('RPUSH', key, cjson.encode(how))
+  c('LTRIM', key, -50, -1)
+  c('EXPIRE', key, ttl)
+end
+
+-- A gate is that of an R (the source's own trouble) or of a budget (the provider asked everybody to wait).
+local function pause(gate, ms)
+  local old = tonumber(c('HGET', P .. 'gate:' .. gate, 'pause') or 0)
+  c('HSET', P .. 'gate:' .. gate, 'pause', math.max(old, t + ms))
+  c('EXPIRE', P .. 'gate:' .. gate, DAY)
+end
+
+-- A breaker: after TRIP failures in a row of the far end itself, R is held off for longer and longer, and then one lane
+-- at a time tries whether it is back. Whatever it takes, or refuses for good, shows that it is.
+local TRIP, LONGEST = 10, 60000
+local function failed(R)
+  local gate = P .. 'gate:' .. R
+  local fails = c('HINCRBY', gate, 'fails', 1)
+  c('HSETNX', gate, 'failing', t)
+  c('EXPIRE', gate, DAY)
+  if fails >= TRIP then pause(R, math.min(LONGEST, 1000 * 2 ^ math.min(fails - TRIP, 6))) end
+end
+
+local function answered(R) c('HDEL', P .. 'gate:' .. R, 'fails', 'failing') end
+
+local function broken(R) return tonumber(c('HGET', P .. 'gate:' .. R, 'fails') or 0) >= TRIP end
+
 local function count(what, n) c('HINCRBY', P .. 'cnt', what, n) end
 
 -- Room for one more RQ task at R? Takes it for `lease` ms and says so.
@@ -109,13 +162,68 @@ local function hire(R, cap, hand, lease)
   return 1
 end
 
--- GCRA over every window of A.windows = {{interval, tolerance}, ...} in ms: how long until one more may go?
--- share < 1 keeps a part of each tolerance for others. A budget may be shared by several R.
-local function wait_for_budget(budget, share, windows)
+-- What a provider gets is counted one by one. A sink's `rate`, and our own share of a provider's, are only paced.
+local function counted(gate) return gate:sub(1, 2) ~= 'd:' and gate:sub(-4) ~= '~own' end
+
+-- How long until every window has room for one more, however late arrives what is under way? That a look takes several
+-- calls is known from those before it. SLOW: their clock may be a little slower than ours.
+local SLOW = 1.001
+local function wait_for_room(gate, windows)
+  local air, log = P .. 'gate:' .. gate .. '~air', P .. 'gate:' .. gate .. '~log'
+  for _, what in ipairs(c('ZRANGEBYSCORE', air, '-inf', t)) do land(gate, what) end
+  local flying = c('ZCARD', air)
+  local each = 1 + tonumber(c('GET', P .. 'gate:' .. gate .. '~more') or 0)
   local longest = 0
-  for i, w in ipairs(windows or A.windows or {}) do
+  for _, w in ipairs(windows) do
+    local n = w[3] - (flying + 1) * each + 1  -- of what has landed, the n-th last must be out of the window
+    if flying == 0 then n = math.max(n, 1) end
+    local landed = n > 0 and c('LINDEX', log, -n)
+    if landed then longest = math.max(longest, landed + w[4] * SLOW - t) end
+    if n <= 0 then longest = math.max(longest, math.min(w[1], 100)) end  -- some of it lands soon
+  end
+  return longest
+end
+
+-- `what` is under way from now on, for so many seconds if nobody tells that it has landed.
+local function depart(gate, what, seconds)
+  if not counted(gate) or #A.windows == 0 then return false end
+  local air, log = P .. 'gate:' .. gate .. '~air', P .. 'gate:' .. gate .. '~log'
+  local most, ttl = 0, DAY
+  for _, w in ipairs(A.windows) do most, ttl = math.max(most, w[3]), math.max(ttl, math.ceil(w[4] / 500)) end
+  c('ZADD', air, t + seconds * 1000, what)
+  c('LTRIM', log, -most, -1)
+  c('EXPIRE', air, ttl)
+  c('EXPIRE', log, ttl)
+  return true
+end
+
+-- A look took n calls more than the one that its claim counted; so may others, for as long as that matters.
+local function further(gate, n)
+  if not counted(gate) then return end
+  local log, more, ttl = P .. 'gate:' .. gate .. '~log', P .. 'gate:' .. gate .. '~more', 3600
+  for _, w in ipairs(A.windows) do ttl = math.max(ttl, math.ceil(w[4] / 1000)) end
+  for _ = 1, n do c('RPUSH', log, t + 1) end
+  if n >= tonumber(c('GET', more) or 0) then c('SET', more, n, 'EX', ttl) end
+end
+
+-- A window is {interval, tolerance, count, length}, times in ms; burst + rate x length does not exceed the count. Where
+-- each request is counted that is not needed: then it is the whole rate, and a burst that makes up for time that was
+-- lost while work waited.
+local BURST = 0.08
+local function pace(gate, w)
+  if counted(gate) then return w[4] / w[3], w[4] * BURST end
+  return w[1], w[2]
+end
+
+-- GCRA over every window of A.windows: how long until one more may go? share < 1 keeps a part of each tolerance for
+-- others. A budget may be shared by several R.
+local function wait_for_budget(budget, share, windows)
+  windows = windows or A.windows or {}
+  local longest = counted(budget) and #windows > 0 and wait_for_room(budget, windows) or 0
+  for i, w in ipairs(windows) do
     local tat = tonumber(c('HGET', P .. 'gate:' .. budget, 'tat' .. i) or 0)
-    longest = math.max(longest, tat - w[2] * share - t)
+    local _, tolerance = pace(budget, w)
+    longest = math.max(longest, tat - tolerance * share - t)
   end
   return longest
 end
@@ -123,16 +231,10 @@ end
 local function charge(budget, n, windows)
   for i, w in ipairs(windows or A.windows or {}) do
     local tat = tonumber(c('HGET', P .. 'gate:' .. budget, 'tat' .. i) or 0)
-    c('HSET', P .. 'gate:' .. budget, 'tat' .. i, math.max(tat, t) + n * w[1])
+    local interval = pace(budget, w)
+    c('HSET', P .. 'gate:' .. budget, 'tat' .. i, math.max(tat, t) + n * interval)
     c('EXPIRE', P .. 'gate:' .. budget, DAY)
   end
-end
-
--- A gate is that of an R (the source's own trouble) or of a budget (the provider asked everybody to wait).
-local function pause(gate, ms)
-  local old = tonumber(c('HGET', P .. 'gate:' .. gate, 'pause') or 0)
-  c('HSET', P .. 'gate:' .. gate, 'pause', math.max(old, t + ms))
-  c('EXPIRE', P .. 'gate:' .. gate, DAY)
 end
 
 -- A task that finds its budget used up can only wait for it, and one is enough for that.

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
 
@@ -19,6 +18,7 @@ from processor.model import JSON, Job, document, timestamp
 from processor.pipeline.facts import Facts
 from processor.pipeline.reconcile import Look, Stock, Teller, ended_since, judge
 from processor.ports import Listed, Lists
+from processor.queue import new_hand
 from processor.store import keys
 from processor.store.work import Hint, Page, Stocked
 from processor.wiring import App, digest
@@ -75,14 +75,17 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step did: `jobs` listed and `finds` sent to be looked at by this pass so far; `wait` seconds until the
-    budget allows the next call; `over`: the pass is done."""
+    """What one step did: `jobs` listed and `finds` sent to be looked at by this pass so far, of `lists` lists, of which
+    `left` are not read to their end; `wait` seconds until the budget allows the next call; `over`: the pass is done;
+    `notes` say what could not be read."""
 
     jobs: int = 0
     finds: int = 0
+    lists: int = 0
+    left: int = 0
     wait: float = 0.0
     over: bool = False
-    lists_left: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def begin(app: App, source: str, provider: Lists) -> tuple[str, Cursor]:
@@ -112,17 +115,14 @@ def step(app: App, source: str, provider: Lists) -> Step:
     if not left:
         return _write(app, source, was, replace(cursor, over=timestamp(app.tools.clock())), _Finds())
     if wait := app.lanes.spend(app.sources[source]):
-        return Step(cursor.jobs, cursor.finds, wait, lists_left=len(left))
+        return Step(cursor.jobs, cursor.finds, len(cursor.lists), len(left), wait)
     name, reading = left[0], cursor.lists[left[0]]
     try:
         listed = provider.page(name, since=reading.since, at=reading.at, http=app.http)
     except Permanent as e:
-        log.error("a list cannot be read", source=source, list=name, reason=e.reason, detail=e.message)
-        read, found = replace(reading, at=None, reached=None, done=True), _Finds()
+        read, found = replace(reading, at=None, reached=None, done=True), _Finds(notes=_closed(source, name, e))
     else:
-        found = _judged(app, source, listed, cursor)
-        for line in listed.unread:
-            log.warning("a row of a list cannot be read", source=source, list=name, detail=line)
+        found = replace(_judged(app, source, listed, cursor), notes=_unread(source, name, listed))
         reached = listed.reached if listed.reached is not None else reading.reached
         read = replace(reading, at=listed.next, reached=reached, done=listed.next is None)
     cursor = replace(
@@ -135,26 +135,52 @@ def step(app: App, source: str, provider: Lists) -> Step:
     return _write(app, source, was, cursor, found)
 
 
-def announced(app: App, source: str, provider: Lists, since: datetime) -> Iterator[Step]:
-    """List everything once more and have every job looked at that ended after `since`, those that only the silent pass
-    saw among them. Leaves the cursor alone. Raises as `step` does."""
-    jobs = finds = 0
-    names = list(provider.lists())
-    for number, name in enumerate(names):
-        at: JSON = None
-        while True:
-            while wait := app.lanes.spend(app.sources[source]):
-                yield Step(jobs, finds, wait, lists_left=len(names) - number)
-            listed = provider.page(name, since=None, at=at, http=app.http)
-            ended = [job for job in listed.jobs if ended_since(job, since)]
-            hints = [_hint(source, job, listed.api, Teller.ANNOUNCE, f"{job.state} {job.changed_at}") for job in ended]
-            if hints:
-                app.lanes.accept(app.sources[source], hints, hand="reconcile")
-            jobs, finds, at = jobs + len(listed.jobs), finds + len(hints), listed.next
-            yield Step(jobs, finds, lists_left=len(names) - number)
-            if at is None:
-                break
-    yield Step(jobs, finds, over=True)
+class Announcing:
+    """Lists everything once more and has every job looked at that ended after `since`, those that only the silent pass
+    saw among them. Leaves the cursor alone: one that is cut off begins anew, and is told of nothing twice."""
+
+    def __init__(self, app: App, source: str, provider: Lists, since: datetime) -> None:
+        self._app = app
+        self._source = source
+        self._provider = provider
+        self._since = since
+        self._left = list(provider.lists())
+        self._lists = len(self._left)
+        self._at: JSON = None
+        self._jobs = self._finds = 0
+
+    def step(self) -> Step:
+        """Read one page. Raises as the other `step` does; the same page is read by the next call then."""
+        if not self._left:
+            return self._done()
+        if wait := self._app.lanes.spend(self._app.sources[self._source]):
+            return self._done(wait=wait)
+        name = self._left[0]
+        try:
+            listed = self._provider.page(name, since=None, at=self._at, http=self._app.http)
+        except Permanent as e:
+            notes, self._at = _closed(self._source, name, e), None
+        else:
+            self._finds += self._let_in(listed)
+            self._jobs += len(listed.jobs)
+            notes, self._at = _unread(self._source, name, listed), listed.next
+        if self._at is None:
+            self._left.pop(0)
+        return self._done(notes=notes)
+
+    def _let_in(self, listed: Listed) -> int:
+        """How many of the page's jobs are to be looked at, and were not by an earlier announcement."""
+        ended = [job for job in listed.jobs if ended_since(job, self._since)]
+        if not ended:
+            return 0
+        hints = [_hint(self._source, j, listed.api, Teller.ANNOUNCE, f"{j.state} {j.changed_at}") for j in ended]
+        accepted, hands = self._app.lanes.accept(self._app.sources[self._source], hints, hand=new_hand())
+        self._app.send(hands)
+        return sum(one.outcome != "duplicate" for one in accepted)
+
+    def _done(self, *, wait: float = 0.0, notes: tuple[str, ...] = ()) -> Step:
+        left = len(self._left)
+        return Step(self._jobs, self._finds, self._lists, left, wait, over=not left, notes=notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +188,18 @@ class _Finds:
     jobs: int = 0
     hints: tuple[Hint, ...] = ()
     stock: tuple[Stocked, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+
+
+def _closed(source: str, name: str, error: Permanent) -> tuple[str, ...]:
+    log.error("a list cannot be read", source=source, list=name, reason=error.reason, detail=error.message)
+    return (f"{name}: cannot be read: {error.message}",)
+
+
+def _unread(source: str, name: str, listed: Listed) -> tuple[str, ...]:
+    for line in listed.unread:
+        log.warning("a row of a list cannot be read", source=source, list=name, detail=line)
+    return tuple(f"{name}: {line}" for line in listed.unread)
 
 
 def _judged(app: App, source: str, listed: Listed, cursor: Cursor) -> _Finds:
@@ -189,12 +227,4 @@ def _write(app: App, source: str, was: str, cursor: Cursor, found: _Finds) -> St
     left = sum(not reading.done for reading in cursor.lists.values())
     if cursor.over:
         log.info("reconciled", source=source, jobs=cursor.jobs, finds=cursor.finds, silent=cursor.first)
-    return Step(cursor.jobs, cursor.finds, over=bool(cursor.over), lists_left=left)
-
-
-def shown(source: str, text: str) -> Mapping[str, Any]:
-    """Where a source's reconciliation stands, for people."""
-    if not text:
-        return {"source": source, "passes": 0}
-    cursor = Cursor.load(text)
-    return {"source": source, "passes": cursor.passes, "began": cursor.began, "over": cursor.over or None}
+    return Step(cursor.jobs, cursor.finds, len(cursor.lists), left, over=bool(cursor.over), notes=found.notes)
