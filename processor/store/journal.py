@@ -111,6 +111,13 @@ class Journal:
             rows = self._client.hgetall(keys.key("dl", event_id))
         return {name.decode().removeprefix("d:"): json.loads(row) for name, row in rows.items()}
 
+    def attempts(self, resource: str, item: str) -> list[dict[str, JSON]]:
+        """The attempts at an item of a source or sink that failed, oldest first, and the one that ended them:
+        {at (ms), ms, reason, said}, or {at, ms, ok, said}."""
+        with ours():
+            rows = self._client.lrange(keys.key("try", f"{resource}:{item}"), 0, -1)
+        return [json.loads(row) for row in rows]
+
     def snapshot(self, source: str, job_id: str) -> JSON | None:
         """The last document of a job, or None when none is kept."""
         with ours():
