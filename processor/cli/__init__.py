@@ -21,6 +21,7 @@ COMMANDS = {
     "events": ("processor.cli.query", "Show the newest events."),
     "notifications": ("processor.cli.query", "Show the notifications that wait, are tried again, or are dead."),
     "reconcile": ("processor.cli.reconcile", "Ask the provider now for what no webhook told."),
+    "replay": ("processor.cli.replay", "Deliver again what went out before, or died on its way."),
     "scheduler": ("processor.cli.processes", "Run the periodic duties: one process of the Procfile."),
     "send-test": ("processor.cli.send_test", "Send one marked test event through a sink."),
     "simulate": ("processor.cli.simulate", "Run the provider simulator alone."),

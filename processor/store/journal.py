@@ -241,7 +241,7 @@ class Journal:
         with ours():
             return bool(self._client.set(keys.key("lock", f"duty:{name}"), "1", nx=True, px=int(seconds * 1000)))
 
-    # --- page by page, for whoever goes through all of it --------------------------------------------------------------
+    # --- page by page, for whoever goes through all of it -------------------------------------------------------------
 
     def horizon(self) -> Horizon:
         """Where the journal ends now: what comes later is left out by whoever reads up to here."""
@@ -252,7 +252,7 @@ class Journal:
 
     def entries(self, to: Horizon, *, since: float | None = None, until: float | None = None) -> Iterator[list[Entry]]:
         """The lines from `since` (epoch seconds) to before `until`, oldest first, a page at a time."""
-        if not to.entry:
+        if not to.entry or (until is not None and _ms(until) == 0):
             return
         first = "-" if since is None else str(_ms(since))
         last = to.entry
@@ -315,7 +315,7 @@ class Journal:
 
 
 def _ms(seconds: float) -> int:
-    return max(0, int(seconds * 1000))
+    return max(0, round(seconds * 1000))
 
 
 def _entry(row_id: bytes, row: dict[bytes, bytes]) -> Entry:

@@ -30,10 +30,13 @@ local function replay(R, L, other, event, delay, together)
   return 'again'
 end
 
-local out = {}
-for i, row in ipairs(A.rows) do out[i] = replay(unpack(row)) end
+local out, armed = {}, {}
+for i, row in ipairs(A.rows) do
+  out[i] = replay(unpack(row))
+  if out[i] == 'again' then armed[row[1]] = true end
+end
 for R, hand in pairs(A.hands) do
-  if hire(R, A.caps[R], hand, A.lease) == 1 then out[#out + 1] = R end
+  if armed[R] and hire(R, A.caps[R], hand, A.lease) == 1 then out[#out + 1] = R end
 end
 c('SET', call, cjson.encode(out), 'EX', 60)
 return out
