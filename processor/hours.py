@@ -1,7 +1,8 @@
 """Times of day in a place: when a daily message is due, and when somebody is not to be disturbed.
 
-Both are wall-clock times of a time zone. A time that the clocks skip in spring counts at the first moment after the
-gap, one that they show twice in autumn counts once, the first time: so a digest comes once a day, every day.
+Both are wall-clock times of a time zone. A time that the clocks skip in spring counts as if they had not been changed
+yet (02:30 is 03:30), one that they show twice in autumn counts once, the first time: so a digest comes once a day,
+every day.
 """
 
 from __future__ import annotations

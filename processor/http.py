@@ -121,6 +121,16 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def origin(url: str) -> str:
+    """An address whose path may be a secret, too, as those of many webhooks are: only where it leads."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    rest = "/…" if parts.path.strip("/") else parts.path
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{rest}"
+
+
 def check_address(url: str) -> None:
     """Raise Shut for an address that we never use: not http(s), or with a user name or password in it."""
     try:

@@ -125,10 +125,20 @@ class Expression(fields.Field[str]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         try:
-            jmespath.compile(str(value))
+            _check_functions(jmespath.compile(str(value)).parsed)
         except jmespath.exceptions.JMESPathError as e:
             raise ValidationError(f"is not a JMESPath expression: {str(e).split(', for expression')[0]}") from None
         return str(value)
+
+
+def _check_functions(node: Any) -> None:
+    """Raise ValidationError for a function that there is none of: jmespath would say so at the first event only."""
+    if node.get("type") == "function_expression" and node["value"] not in jmespath.functions.Functions.FUNCTION_TABLE:
+        known = ", ".join(sorted(jmespath.functions.Functions.FUNCTION_TABLE))
+        raise ValidationError(f"uses {node['value']}, which is no function; there are: {known}")
+    for child in node.get("children", ()):
+        if isinstance(child, Mapping):
+            _check_functions(child)
 
 
 class RetryOptions(Schema):

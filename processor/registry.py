@@ -35,7 +35,8 @@ def sink(name: str) -> type[SinkPlugin]:
 
 @cache
 def _installed(group: str) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=group)}
+    points = sorted(entry_points(group=group), key=lambda point: bool(point.dist and point.dist.name == DISTRIBUTION))
+    return {point.name: point for point in points}  # ours last: nobody replaces them by accident
 
 
 def _load(group: str, kind: str, name: str) -> Any:

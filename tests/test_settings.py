@@ -483,3 +483,14 @@ def test_any_document_gives_settings_or_a_configuration_error(tmp_path_factory, 
         reasons = [fault.reason for fault in e.faults]
     assert reasons
     assert not any("is not TOML" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("path", ["id", "source", "type", "specversion", "partitionkey", "time", "subject.x"])
+def test_what_every_sink_needs_of_an_event_cannot_be_omitted(faults, path):
+    (reason,) = faults(f"[sinks.a]\ntype = 'console'\nomit = ['{path}']").values()
+    assert "is of the envelope" in reason
+
+
+def test_a_function_that_there_is_none_of_is_a_fault_and_not_a_filter_that_lets_everything_through(faults):
+    (reason,) = faults("[sinks.a]\ntype = 'console'\nwhere = 'data.job && nofunc(data)'").values()
+    assert "uses nofunc, which is no function" in reason

@@ -14,6 +14,7 @@ from processor.errors import (
     ProcessorError,
     RateLimited,
     ReconnectNeeded,
+    Retryable,
     Shut,
     Unreachable,
 )
@@ -49,9 +50,14 @@ def settle(
     if isinstance(verdict, retry.Dead) and not claim.items and not isinstance(error, (Permanent, NotYet)):
         verdict = retry.Again(retry.LONGEST)  # nobody waits for this look, so there is nothing to give up
     reason, said = retry.words(error)
+    delivering = claim.resource.name.startswith(keys.delivering(""))  # at a provider a 429 is our own haste
     tried = Tried(reason, said, ms(began), trips=isinstance(error, _TRIPS))
     if isinstance(verdict, retry.Dead):
         app.lanes.dead(claim, verdict.reason, verdict.detail, tried=tried)
+        if isinstance(error, Retryable) and error.retry_after:  # the others are asked to wait all the same
+            app.lanes.pause(
+                claim.resource, min(retry.LONGEST, error.retry_after), shared=isinstance(error, RateLimited)
+            )
         log.error("dead", **about, reason=reason, detail=verdict.detail, ms=ms(began))
         return
     if isinstance(error, ReconnectNeeded):
@@ -60,7 +66,7 @@ def settle(
         claim,
         verdict.delay,
         said,
-        counts=verdict.counts,
+        counts=verdict.counts or (delivering and not isinstance(error, ReconnectNeeded)),
         pause=verdict.pause or 0,
         shared=isinstance(error, RateLimited),
         tried=tried,

@@ -72,9 +72,9 @@ class Once:
 @contextmanager
 def quiet() -> Iterator[None]:
     """No library logs meanwhile: what it has to say comes as an error, and in our words that hold no address."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+    before = logging.root.handlers
+    logging.root.handlers = [logging.NullHandler()]  # not switched off: a sink may read what its library logs
     try:
         yield
     finally:
-        logging.disable(before)
+        logging.root.handlers = before

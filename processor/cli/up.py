@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +13,8 @@ import structlog
 from processor import observe
 from processor.cli import common
 from processor.cli.processes import DEFAULT_PORT
-from processor.cli.supervise import Child, keep_running, stop_on_signals
+from processor.cli.supervise import HEALTHY, LATEST, SOONEST, Child, keep_running, stop_on_signals
 from processor.embedded import EmbeddedServer
-from processor.errors import Unavailable
 from processor.web.server import check_free
 from processor.wiring import REDIS_FROM_PARENT, read_settings
 
@@ -44,7 +44,9 @@ def up(config: str | None, data_dir: str, host: str | None, port: int | None, wo
     if config:
         environ["JOBWIRE_CONFIG"] = os.path.abspath(config)
     click.echo(f"jobwire receives at http://{host}:{port}/webhooks/SOURCE; {_where(embedded)}; Ctrl-C stops", err=True)
-    keep_running(family(environ, host, port, workers), stopping, also=lambda: _mend(embedded))
+    keep_running(
+        family(environ, host, port, workers), stopping, also=_Mender(embedded).look if embedded else lambda: None
+    )
     if embedded:
         embedded.stop()
 
@@ -63,11 +65,28 @@ def _where(embedded: EmbeddedServer | None) -> str:
     return f"data in {embedded.data_dir}" if embedded else "Redis as configured"
 
 
-def _mend(embedded: EmbeddedServer | None) -> None:
-    if embedded is None or embedded.answers():
-        return
-    log.warning("the embedded server died and is started again")
-    try:
-        embedded.ensure()
-    except Unavailable as e:
-        log.error("the embedded server does not start", reason=e.message)
+class _Mender:
+    """Looks after the embedded server: one that died is started again, soon at first, then every few seconds."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self._server = server
+        self._away: float | None = None  # since when it does not answer
+        self._back = time.monotonic()
+        self._delay = SOONEST
+        self._due = 0.0
+
+    def look(self) -> None:
+        """Called every moment; waits for no server."""
+        now = time.monotonic()
+        if self._server.answers():
+            if self._away is not None:
+                log.info("the embedded server answers again", seconds=round(now - self._away, 1))
+                self._away, self._back = None, now
+            return
+        if self._away is None:
+            self._away = now
+            self._delay = SOONEST if now - self._back > HEALTHY else self._delay
+            log.warning("the embedded server does not answer", reason=self._server.trouble())
+        if now >= self._due and self._server.restart():
+            log.warning("the embedded server died and is started again", next=self._delay)
+            self._due, self._delay = now + self._delay, min(LATEST, self._delay * 2)

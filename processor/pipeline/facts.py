@@ -40,7 +40,7 @@ class Estimated:
 class Facts:
     """`at` is the job's own latest time; `claims` are announced ends that no document has shown yet, looked for `looks`
     times since `looking_since`; `refused` counts documents in a row that were older than `at`. Times are RFC 3339 text,
-    `looking_since` epoch seconds. `silent`: an end was seen by the first pass of reconciliation only, and told nobody;
+    `looking_since` epoch seconds. `silent`: only the first pass of reconciliation saw the job, and told nobody;
     `watched`: followed to its end whatever the source's `reconcile` says; `progress` is the last one shown, and `still`
     how many looks in a row showed nothing new."""
 

@@ -56,7 +56,7 @@ def judge(facts: Facts, job: Job, *, api: str, baseline: datetime, first: bool) 
         return Nothing()
     if facts.job is not None or _since(job, baseline) or (not first and not job.state.ended):
         return Look(_key(job))
-    return Stock(new.but(api=api, silent=job.state.ended))
+    return Stock(new.but(api=api, silent=True))
 
 
 def ended_since(job: Job, since: datetime) -> bool:

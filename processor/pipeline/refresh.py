@@ -111,7 +111,7 @@ def decide(
             facts.but(refused=facts.refused + 1), None, None, (), wait, "older than what we knew: look again"
         )
     if facts.silent and any(h.by.tells_all for h in hints):
-        facts = _as_never_seen(facts, job)
+        facts = _as_never_seen(facts)
     body = document(job)
     facts, events = diff(facts.but(refused=0), job, fetched_at=now, body=body)
     untold = facts.silent and all(e.type is EventType.COST_ESTIMATE_AVAILABLE for e in events)
@@ -129,10 +129,8 @@ def decide(
     )
 
 
-def _as_never_seen(facts: Facts, job: Job) -> Facts:
-    """An end that only the silent pass saw is told when somebody tells of it, under the ids it always would have."""
-    if not job.state.ended:
-        return facts
+def _as_never_seen(facts: Facts) -> Facts:
+    """What only the silent pass saw is told when somebody tells of it, under the ids it always would have."""
     return facts.but(job=None, models={}, estimates={}, silent=False)
 
 

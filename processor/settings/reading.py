@@ -187,7 +187,11 @@ class Reading:
             if source not in sources:
                 self.fault(where, f"{source!r} is no source{nearest(source, sources)}")
         for where, path in _texts(table.get("omit"), f"{key}.omit"):
-            if wrong := wrong_step(path):
+            if path.partition(".")[0] != "data":
+                self.fault(
+                    where, f"{path!r} is of the envelope, which every sink needs: only `data` and below may be omitted"
+                )
+            elif wrong := wrong_step(path):
                 self.fault(where, f"{path!r} is in no event: {wrong}")
         schema = self.plugin(self.sink_options, table.get("type"), f"{key}.type")
         options = self.load(schema or SinkOptions, table, key, unknown_keys=RAISE if schema else EXCLUDE)

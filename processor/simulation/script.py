@@ -51,7 +51,8 @@ def play(simulator: Simulator, steps: Sequence[Mapping[str, Any]], stop: threadi
 
     A step may have, in this order: `after` (seconds to wait), `fault` (the keys of Fault), `job` (a document; or
     `{"sample": name}` or `{"id": …}`, with `change`: a mapping of dotted paths to new values; `how` has what `put_job`
-    takes), `estimate` (`id`; `sample` or the whole `document`; `change`), `notify` (one mapping with `job_id`, or a list of them; `reorder` sends a list from its end).
+    takes), `estimate` (`id`; `sample` or the whole `document`; `change`), `notify` (one mapping with `job_id`, or a
+    list of them; `reorder` sends a list from its end).
     """
     sent: list[Sent] = []
     stop = stop or threading.Event()

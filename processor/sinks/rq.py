@@ -50,6 +50,19 @@ class Address(SecretField):
         return secret
 
 
+def _place(url: str | None) -> tuple[str, ...]:
+    """Where an address leads, however it is spelled."""
+    if not url:
+        return ()
+    try:
+        with connect(url, patient=False) as client:
+            where = client.connection_pool.connection_kwargs
+    except ValueError:
+        return (url,)
+    host = str(where.get("host", "localhost")).replace("127.0.0.1", "localhost").replace("::1", "localhost")
+    return str(where.get("path") or host), str(where.get("port", 6379)), str(where.get("db") or 0)
+
+
 def _printable(name: str) -> None:
     if not name.strip() or not name.isprintable():
         raise ValidationError("must be the name of a queue")
@@ -99,7 +112,7 @@ class Rq:
     @classmethod
     def from_config(cls, name: str, options: Mapping[str, Any], tools: Tools) -> Rq:
         url = options["url"].reveal() if options["url"] else tools.redis_url
-        if url == tools.redis_url and options["queue"] == OURS:
+        if options["queue"] == OURS and _place(url) == _place(tools.redis_url):
             raise Usage(f"sinks.{name}.queue: {_NOT_OURS}")
         try:
             return cls(name, options["queue"], options["function"], url=url or "", serializer=options["serializer"])

@@ -11,7 +11,7 @@ from marshmallow import ValidationError, fields, validate
 from standardwebhooks import Webhook as Signer
 
 from processor.errors import Busy, ProcessorError, RateLimited, Refused, Retryable, Shut
-from processor.http import HttpClient, check_address, retry_after, shown
+from processor.http import HttpClient, check_address, origin, retry_after, shown
 from processor.model import CLOUDEVENTS_JSON, JSON, Secret
 from processor.options import Duration, SecretField, SinkOptions
 from processor.ports import Answer, Clock, Tools
@@ -103,6 +103,7 @@ class Webhook:
     ) -> None:
         self.name = name
         self._url = url
+        self._shown = origin(url)
         self._http = http
         self._clock = clock
         self._signers = [Signer(secret.reveal()) for secret in secrets]
@@ -124,21 +125,31 @@ class Webhook:
     def deliver(self, event: Mapping[str, JSON]) -> None:
         body = json_line(event)
         headers = {**self._headers, "Content-Type": CLOUDEVENTS_JSON, **self._signed(str(event["id"]), body)}
-        answer = self._http.request("POST", self._url, headers=headers, body=body.encode())
+        answer = self._ask("POST", headers, body.encode())
         if not 200 <= answer.status < 300:
             raise self._failure(answer, headers)
 
     def try_out(self) -> str:
         """Whether somebody answers there: any status will do, since few receivers are made for a request but POST.
 
-        Raises Shut for an address that we may not use, else what `Http.request` raises.
+        Raises Shut for an address that we may not use or that is not there, else what `Http.request` raises.
         """
-        answer = self._http.request("OPTIONS", self._url, headers=self._headers)
-        return f"{shown(self._url)} answers (OPTIONS: {answer.status}); whether it takes events, only one can tell"
+        answer = self._ask("OPTIONS", self._headers)
+        if answer.status in (404, 410):
+            raise Shut(f"{self._shown} answered OPTIONS with {answer.status}: is the url right? Only an event can tell")
+        return f"{self._shown} answers (OPTIONS: {answer.status}); whether it takes events, only one can tell"
 
     def close(self) -> None:
         """Let go of the connections."""
         self._http.close()
+
+    def _ask(self, method: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        """Http.request; a message of its errors has no path in it, which at many services is the key."""
+        try:
+            return self._http.request(method, self._url, headers=headers, body=body)
+        except Retryable as error:
+            said = error.message.replace(shown(self._url), self._shown)
+            raise type(error)(said, retry_after=error.retry_after) from None
 
     def _signed(self, event_id: str, body: str) -> dict[str, str]:
         """The headers of Standard Webhooks: one signature for each secret, so that a receiver may know any of them."""
@@ -148,7 +159,7 @@ class Webhook:
         return {**headers, "webhook-signature": " ".join(signatures)} if signatures else headers
 
     def _failure(self, answer: Answer, sent: Mapping[str, str]) -> ProcessorError:
-        message = f"{shown(self._url)} answered {answer.status}: {self._excerpt(answer, sent)}"
+        message = f"{self._shown} answered {answer.status}: {self._excerpt(answer, sent)}"
         meaning = _MEANINGS.get(answer.status, Busy if answer.status >= 500 else Shut)
         if issubclass(meaning, Retryable):
             return meaning(message, retry_after=retry_after(answer.headers))

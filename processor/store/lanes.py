@@ -8,6 +8,7 @@ workers that believe they hold one lane do no harm: the later write of the earli
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import zlib
 from collections.abc import Mapping, Sequence
@@ -368,7 +369,7 @@ def _row_of(hint: Hint) -> dict[str, str]:
 
 
 def _delivery(row: Row, sink: Resource) -> list[JSON]:
-    return [sink.name, _lane(row), row.event.id, row.delay * 1000, str(row.together or "")]
+    return [sink.name, _lane(row), row.event.id, math.ceil(row.delay * 1000), str(row.together or "")]
 
 
 def _lane(row: Row) -> str:

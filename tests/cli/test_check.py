@@ -154,7 +154,7 @@ path = "events.jsonl"
         f"sink archive: FAULT: {tmp_path}/missing/events.jsonl: "
         f"the folder {tmp_path}/missing does not exist; create it",
         "sink inside: FAULT: 127.0.0.1: 127.0.0.1 is not a public address; set `allow_private = true` if it is meant",
-        "sink crm: FAULT: http://127.0.0.1:9/hook: the connection was refused",
+        "sink crm: FAULT: http://127.0.0.1:9/…: the connection was refused",
     ]
     assert lines[4].startswith("sink bus: FAULT: sinks.bus.url: name the Redis of the stream")
     assert lines[5:] == ["sink disk: events.jsonl is not there yet, and may be made"]
@@ -175,7 +175,7 @@ def test_a_receiver_that_is_there_is_asked_without_an_event(run, redis_url):
     served.close()
     assert (status, lines[-1]) == (
         0,
-        f"sink crm: {served.url}/hook answers (OPTIONS: 405); whether it takes events, only one can tell",
+        f"sink crm: {served.url}/… answers (OPTIONS: 405); whether it takes events, only one can tell",
     )
     assert seen == [("OPTIONS", b"")]
 

@@ -134,7 +134,7 @@ def test_what_is_not_taken_is_one_line_after_one_attempt(run: Run, far_end: FarE
     assert run(webhook(far_end.url), "crm") == (
         1,
         f"error: sink crm did not take the test event (ops.test): {reason}: "
-        f"{far_end.served.url}/hook answered {status[:3]}: without a word\n",
+        f"{far_end.served.url}/… answered {status[:3]}: without a word\n",
     )
     assert len(far_end.received) == 1
 

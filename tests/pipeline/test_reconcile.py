@@ -43,7 +43,7 @@ def types(events: tuple[Event, ...]) -> list[str]:
 def test_the_first_pass_takes_stock_in_silence(job: Job) -> None:
     stock = judged(Facts(), job, first=True)
     assert isinstance(stock, Stock)
-    assert stock.facts.silent is job.state.ended
+    assert stock.facts.silent
     assert stock.facts.api == "v3"
     assert isinstance(judged(Facts.load(stock.facts.dump()), job), Nothing)
 
@@ -81,6 +81,12 @@ def test_an_end_that_the_silent_pass_saw_is_told_when_a_webhook_tells_of_it_unde
 def test_it_is_also_told_to_a_person_who_asks(teller: Teller) -> None:
     stock = judged(Facts(), ENDED, first=True)
     assert types(look(stock.facts, ENDED, teller).events) == ["model.failed", "job.succeeded"]
+
+
+def test_a_running_job_that_only_the_silent_pass_saw_is_new_when_a_webhook_tells_of_it() -> None:
+    stock = judged(Facts(), OPEN, first=True)
+    assert look(stock.facts, OPEN, Teller.RECONCILIATION).events == ()
+    assert types(look(stock.facts, OPEN, Teller.WEBHOOK).events) == ["job.created"]
 
 
 def test_a_job_taken_stock_of_while_open_is_told_when_it_ends() -> None:

@@ -103,7 +103,7 @@ def webhook(url: str, **options: Any) -> Webhook:
 class TestWebhook(CarriesDocuments, RefusesDocuments, CanBeShut, CanBeAway):
     plugin = Webhook
     least: ClassVar = {"type": "webhook", "url": "https://example.com/hook"}
-    secrets = (OLD, NEW, OLD[6:], NEW[6:], TOKEN, "SECRET-IN-QUERY", "v1,")
+    secrets = (OLD, NEW, OLD[6:], NEW[6:], TOKEN, "SECRET-IN-QUERY", "/hooks/1", "v1,")
 
     @pytest.fixture
     def sink(self, far_end: FarEnd) -> Iterator[Webhook]:
@@ -154,14 +154,20 @@ class TestAskingWebhook(TriesOut):
         with pytest.raises(Unreachable, match=r"no whole answer in 0\.2 s"):
             webhook(far_end.url, timeout=0.2).try_out()
 
-    @pytest.mark.parametrize("status", [200, 204, 302, 401, 404, 405, 500, 501])
+    @pytest.mark.parametrize("status", [200, 204, 302, 401, 405, 500, 501])
     def test_whoever_answers_is_there_and_has_got_no_event(self, far_end: FarEnd, status: int) -> None:
         """Few receivers are made for a request but POST, so its status is told and not judged."""
         far_end.status, far_end.body = status, None
-        address = far_end.url.partition("?")[0]
+        address = far_end.url.partition("/hooks")[0] + "/…"
         said = webhook(far_end.url).try_out()
         assert said == f"{address} answers (OPTIONS: {status}); whether it takes events, only one can tell"
         assert far_end.received == []
+
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_an_address_that_is_not_there_is_a_fault(self, far_end: FarEnd, status: int) -> None:
+        far_end.status, far_end.body = status, None
+        with pytest.raises(Shut, match=f"answered OPTIONS with {status}: is the url right"):
+            webhook(far_end.url).try_out()
 
     def test_the_operators_headers_are_sent_and_no_signature(self, far_end: FarEnd) -> None:
         webhook(far_end.url).try_out()
@@ -215,7 +221,7 @@ def test_a_message_quotes_the_beginning_of_the_answer_made_harmless(far_end: Far
     far_end.body = b"\x1b[31mno such\r\nfield: \xff\xe2\x80\xae" + b"x" * 1000
     with pytest.raises(Refused) as raised:
         webhook(far_end.url).deliver(an_event())
-    address = far_end.url.partition("?")[0]
+    address = far_end.url.partition("/hooks")[0] + "/…"
     said = raised.value.message.removeprefix(f"{address} answered 400: ")
     assert said.startswith("[31mno such field: \N{REPLACEMENT CHARACTER}xxx")
     assert len(said) == 200

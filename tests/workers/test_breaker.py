@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from processor.errors import Busy, NotYet, Refused, Retryable, Unreachable
+from processor.errors import Busy, NotYet, RateLimited, Refused, Retryable, Unreachable
 from processor.model import Job, Notification, State
+from processor.options import RetryPolicy
 from processor.store.lanes import Lanes
 from processor.store.work import Claim
 from processor.testing.fakes import StandingClock
@@ -189,3 +190,25 @@ def test_a_first_success_costs_no_record(place: Place) -> None:
     [standing] = place.app.journal.deliveries(event["id"]).values()
     assert standing["state"] == "delivered"
     assert standing["ms"] >= 0
+
+
+def test_a_429_that_ends_a_delivery_still_holds_off_the_others(place: Place) -> None:
+    place.happen(range(5))
+    object.__setattr__(place.app.settings.sinks["out"], "retry", RetryPolicy(max_age=86400, max_attempts=1))
+    place.far.failing = always(RateLimited("429", retry_after=4))
+    assert place.work() == 1
+    place.pass_time(3)
+    assert place.work() == 0
+    place.pass_time(1)
+    assert place.work() == 1
+
+
+def test_a_429_of_a_sink_counts_as_an_attempt(place: Place) -> None:
+    place.happen([1])
+    object.__setattr__(place.app.settings.sinks["out"], "retry", RetryPolicy(max_age=86400, max_attempts=2))
+    place.far.failing = always(RateLimited("429", retry_after=3))
+    for _ in range(3):
+        place.work()
+        place.pass_time(4)
+    assert len(place.far.seen) == 2
+    assert [d.reason for d in place.app.journal.dead()] == ["RateLimited"]
