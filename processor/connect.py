@@ -1,53 +1,91 @@
-"""Connections to Redis: one URL in, clients with the patience that each kind of process needs out."""
+"""Connections to Redis, with the patience that each kind of process needs, and whether the server is one to rely on."""
 
 from __future__ import annotations
 
+import math
+import time
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelManagedConnection
 
 from processor.errors import Unavailable
 
+ROOM = 0.9  # of `maxmemory`; the rest is for working off what is there
+ROOM_SECONDS = 1.0
 OLDEST = 7  # scripts with flags came with it
 SENTINEL_SCHEME = "redis+sentinel"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds for a connection, for an answer, and for a Sentinel's answer; how often a command is sent again."""
+
+    connect: float
+    answer: float
+    sentinel: float
+    again: int
+
+
+# The receiver's: whoever sends is told within a second that nothing can be kept now, also by a server that stands still
+# or that is behind a Sentinel of which one in two does not answer.
+HASTY = Patience(connect=0.4, answer=0.8, sentinel=0.2, again=0)
+# The workers': a server that stands still is given up before a lease ends, so that the lanes in hand can still be kept
+# at the one that takes its place.
+PATIENT = Patience(connect=2.0, answer=5.0, sentinel=1.0, again=3)
 
 
 def connect(url: str, *, patient: bool, text: bool = True, timeout: float | None = None) -> redis.Redis:
     """A client for `url` (redis://, rediss://, unix://, redis+sentinel://host:port,host:port/service?db=0).
 
-    Impatient clients (the receiver's) give up after a second or two and never re-send, so that a 503 comes while the
-    provider still listens. Patient ones (the workers') re-send: every script is idempotent. `text` decodes answers,
-    `timeout` replaces the usual seconds. Nothing is connected yet. Raises ValueError for what is no address.
+    Impatient clients (the receiver's) give up within a second and never re-send, so that a 503 comes while the provider
+    still listens. Patient ones (the workers') re-send: every script is idempotent. `text` decodes answers, `timeout`
+    replaces the usual seconds. Nothing is connected yet. Raises ValueError for what is no address.
     """
+    patience = PATIENT if patient else HASTY
     options: dict[str, Any] = {
         "decode_responses": text,
-        "socket_connect_timeout": timeout or (2 if patient else 1),
-        "socket_timeout": timeout or (10 if patient else 2),
-        "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 3) if patient else Retry(NoBackoff(), 0),
+        "socket_connect_timeout": timeout or patience.connect,
+        "socket_timeout": timeout or patience.answer,
+        "retry": Retry(ExponentialBackoff(cap=1, base=0.05), patience.again),
         "health_check_interval": 0,
     }
     if url.startswith(SENTINEL_SCHEME + "://"):
-        return _by_sentinel(url, options)
+        return _by_sentinel(url, options, patience.sentinel)
     return redis.Redis.from_url(url, **options)
 
 
-def _by_sentinel(url: str, options: dict[str, Any]) -> redis.Redis:
+def _by_sentinel(url: str, options: dict[str, Any], timeout: float) -> redis.Redis:
+    """Each Sentinel is asked once, in turn: by itself redis-py asks one that is away again and again, for seconds."""
     parts = urlsplit(url)
     hosts = [h.rpartition(":") for h in parts.netloc.rpartition("@")[2].split(",")]
-    sentinel: Any = Sentinel([(h or p, int(p) if h else 26379) for h, _, p in hosts], socket_timeout=1)  # type: ignore[no-untyped-call]  # redis-py has not typed it
+    once = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": Retry(NoBackoff(), 0)}
+    sentinel: Any = Sentinel([(h or p, int(p) if h else 26379) for h, _, p in hosts], sentinel_kwargs=once)  # type: ignore[no-untyped-call]  # redis-py has not typed it
     query = parse_qs(parts.query)
     client: redis.Redis = sentinel.master_for(
         parts.path.strip("/") or "mymaster",
         db=int(query.get("db", ["0"])[0]),
         username=parts.username,
         password=parts.password,
+        connection_class=_AsksAgain,
         **options,
     )
     return client
+
+
+class _AsksAgain(SentinelManagedConnection):
+    """Asks the Sentinels before every connection. By itself redis-py, sending a command again, goes back to the master
+    that it had, also to one that stands still: https://github.com/redis/redis-py/issues/3874."""
+
+    def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
+        if self._sock is not None:  # type: ignore[redundant-expr]  # redis-py has typed it as None, always
+            return  # type: ignore[unreachable]  # so
+        self.host, self.port = self.connection_pool.get_master_address()
+        super().connect_check_health(check_health, retry_socket_connect=False)
 
 
 def safety(client: redis.Redis) -> list[str]:
@@ -70,3 +108,35 @@ def safety(client: redis.Redis) -> list[str]:
     if memory.get("maxmemory") and policy != "noeviction":
         warnings.append(f"maxmemory-policy is {policy}: work may be evicted; use noeviction")
     return warnings
+
+
+class Room:
+    """Whether a server has room for more: from 90 % of its `maxmemory` on nothing is let in, so that what is there
+    already can be worked off. It is looked at once a second at most; the threads of a process share one of these."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._looked = -math.inf
+        self._full: list[str] = []
+
+    def check(self) -> None:
+        """Raise Unavailable when nothing is to be let in, or the server does not answer."""
+        if time.monotonic() - self._looked > ROOM_SECONDS:
+            self._full = self.full()
+            self._looked = time.monotonic()
+        if self._full:
+            raise Unavailable(self._full[0])
+
+    def full(self) -> list[str]:
+        """What to say when it is full. Raises Unavailable; a server that hides its memory is never full."""
+        try:
+            memory: dict[str, Any] = self._client.info("memory")
+        except redis.ResponseError:
+            return []
+        except redis.RedisError as e:
+            raise Unavailable(f"Redis does not answer ({type(e).__name__})") from e
+        most = memory.get("maxmemory", 0)
+        used = memory.get("used_memory", 0) - memory.get("mem_not_counted_for_evict", 0)  # as the server itself counts
+        if not most or used < most * ROOM:
+            return []
+        return [f"Redis has used {used / most:.0%} of its maxmemory: notifications are refused from {ROOM:.0%} on"]

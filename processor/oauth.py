@@ -36,7 +36,12 @@ class Grant(Protocol):
 
     @property
     def remedy(self) -> str:
-        """What a person has to do when the provider refuses."""
+        """What a person has to do when the provider refuses the grant."""
+        ...
+
+    @property
+    def check(self) -> str:
+        """What a person has to do when it refuses us for another reason: the grant is as good as it was."""
         ...
 
     def ask(self, http: Http, token_url: str, refresh: str | None) -> Answer: ...
@@ -51,6 +56,7 @@ class ClientCredentials:
     scope: str
     first: None = None
     remedy: str = "check client_id and client_secret, and whether the application still exists"
+    check: str = remedy  # the credentials are the grant
 
     @property
     def seed(self) -> str:
@@ -77,6 +83,7 @@ class RotatingRefreshToken:
     client_secret: Secret
     refresh_token: Secret
     remedy: str = "authorise the application again and set the new refresh_token"
+    check: str = "check client_id, client_secret and token_url; the refresh_token was not refused"
 
     @property
     def seed(self) -> str:
@@ -170,14 +177,15 @@ class OAuth:
     def _exchange(self, stored: StoredToken | None) -> StoredToken:
         ours = stored if stored and stored.seed == self._grant.seed else None
         if ours and ours.broken and self._grant.first:
-            raise self._reconnect("the refresh token was refused before")
+            raise self._refusal("the refresh token was refused before", self._grant.remedy)
         refresh = (ours.refresh if ours else None) or self._grant.first
         began = self._clock().timestamp()
         answer = self._grant.ask(self._http, self._token_url, refresh)
         if answer.status in (400, 401) and _error(answer) == "invalid_grant":
             return self._refused(refresh)
         if 400 <= answer.status < 500 and answer.status not in (408, 425, 429):
-            raise self._reconnect(f"the token endpoint answered {answer.status}")
+            # invalid_client above all: another refresh token would be refused just so
+            raise self._refusal(f"the token endpoint answered {answer.status}", self._grant.check)
         raise_for(answer, f"{self._source}, token endpoint", self._clock())
         return self._store(stored, self._read(answer, began, refresh), refresh)
 
@@ -219,10 +227,10 @@ class OAuth:
         if newest is None or newest.seed == self._grant.seed:  # never over what another configuration lives on
             broken = StoredToken(access="", refresh=refresh, seed=self._grant.seed, expires_at=0.0, broken=True)
             self._tokens.put(self._source, broken, expected=newest)
-        raise self._reconnect("the token endpoint answered invalid_grant")
+        raise self._refusal("the token endpoint answered invalid_grant", self._grant.remedy)
 
-    def _reconnect(self, why: str) -> ReconnectNeeded:
-        return ReconnectNeeded(f"{self._source}: {why}: {self._grant.remedy}")
+    def _refusal(self, why: str, what_to_do: str) -> ReconnectNeeded:
+        return ReconnectNeeded(f"{self._source}: {why}: {what_to_do}")
 
 
 _TOKEN_ANSWER = _TokenAnswer()

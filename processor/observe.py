@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+import threading
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import structlog
 
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 STARS = "***"
 QUIET = ("granian", "_granian", "rq", "werkzeug")  # their INFO is our DEBUG
+SHORTEST = 12  # characters of a secret that is looked for anywhere: a shorter one may well be a word
 SILENT = (  # what they raise is told as an error of ours
     "urllib3",  # its warnings quote whole addresses, queries included
     "pika",  # eight errors, tracebacks among them, for each connection that fails
@@ -28,22 +33,68 @@ _SECRET_KEY = re.compile(
     r"secret|token|passw|authori[sz]ation|signature|cookie|api_?key|dsn|credential|body", re.IGNORECASE
 )
 _SECRET_TEXT = re.compile(
-    r"""(?P<before>://)[^/\s@]*(?=@)                                   # user and password in an address
-    | (?P<scheme>\b(?:Bearer|Basic)\s+)[^\s'",]+                         # an Authorization header
-    | (?P<name>\b(?:sha(?:1|256)=|whsec_))[^\s'",]+                      # a signature, a signing secret
-    | (?P<query>[?&][^=&\s]*(?:token|secret|key|code|signature)=)[^&\s'"]+""",
+    r"""(?P<before>://)[^/\s@]*(?=@)                             # user and password in an address
+    | (?P<scheme>\b(?:Bearer|Basic)\s+)[^\s'",]+                   # an Authorization header
+    | (?P<name>\b(?:sha(?:1|256)=|whsec_|xox[a-z]-|eyJ))[^\s'",]+  # a signature, a signing secret, Slack's token, a JWT
+    | (?P<query>[?&][^=&\s]*(?:token|secret|key|code|signature|passw[^=&\s]*)=)[^&\s'"]+""",
     re.IGNORECASE | re.VERBOSE,
 )
+# What moves a terminal's cursor, turns the line round or begins another, and halves of characters.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN_IN_LINES = re.compile(f"(?!\n){_UNSEEN.pattern}")
+
+_PART = re.compile(r"[^\s/:@?&=,;]+=*")
+
+_hidden: tuple[str, ...] = ()
 
 
-def set_up(log_format: str | None, sentry_dsn: Secret | None) -> None:
+def set_up(log_format: str | None, sentry_dsn: Secret | None, *, hidden: object = None) -> None:
     """Send every log line of this process to stderr, ours and the libraries', and unexpected errors to Sentry.
 
-    `log_format` is "text", "json", or None: text on a terminal, JSON elsewhere.
+    `log_format` is "text", "json", or None: text on a terminal, JSON elsewhere. `hidden` is whatever holds secrets (the
+    Settings, say): they are taken out of lines and reports wherever they are quoted, by a bug's own message too.
     """
+    global _hidden
+    _hidden = tuple(sorted(set(_secrets_in(hidden)), key=len, reverse=True))
     _logs(as_text=log_format == "text" or (log_format is None and sys.stderr.isatty()))
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
     if sentry_dsn:
         _sentry(sentry_dsn)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """Python's own words for what ends a process or a thread would go to stderr as they are."""
+    if issubclass(kind, Exception):
+        structlog.get_logger(__name__).critical("uncaught", exc_info=(kind, error, trace))
+    elif error:
+        sys.__excepthook__(kind, error, trace)
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    """Every secret in there that is long enough to be looked for."""
+    if isinstance(value, Secret):
+        yield from (text for text in _parts(value.reveal()) if len(text) >= SHORTEST)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from _secrets_in(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _secrets_in(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _secrets_in(inner)
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """The whole, and what may be quoted alone: the key in a header's value, an address' password, path or query."""
+    yield secret
+    try:
+        where = urlsplit(secret).hostname or ""
+    except ValueError:
+        where = ""
+    for text in (secret, unquote(secret), secret.removeprefix("whsec_")):
+        yield from (part for part in _PART.findall(text) if part.lower() != where)
 
 
 def _logs(*, as_text: bool) -> None:
@@ -54,9 +105,10 @@ def _logs(*, as_text: bool) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    render: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
-    )
+    render: Any = structlog.processors.JSONRenderer()
+    if as_text:
+        chain.append(_visible)  # JSON spells these out anyway
+        render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     structlog.configure(
         processors=[*chain, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -69,6 +121,16 @@ def _logs(*, as_text: bool) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _visible(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Strangers' text neither commands the terminal that shows it nor forges a line."""
+    for key, value in line.items():
+        if isinstance(value, str):
+            unseen = _UNSEEN_IN_LINES if key == "exception" else _UNSEEN
+            seen = unseen.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+            line[key] = seen.replace("\n", "\n  ")  # nothing within a traceback begins as a line does
+    return line
 
 
 def _plain(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -124,6 +186,9 @@ def scrubbed(value: Any, key: str = "") -> Any:
     if isinstance(value, Secret) or (value and key and _SECRET_KEY.search(key)):
         return STARS
     if isinstance(value, str):
+        for secret in _hidden:
+            if secret in value:
+                value = value.replace(secret, STARS)
         return _SECRET_TEXT.sub(_starred, value)
     if isinstance(value, Mapping):
         return {name: scrubbed(inner, str(name)) for name, inner in value.items()}

@@ -7,10 +7,13 @@ second, and RQ's retries, registries and failure hooks carry no promise.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import redis
 from rq import Queue
+from rq.exceptions import NoSuchJobError
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from processor.errors import Unavailable
@@ -26,6 +29,47 @@ TASK_TIMEOUT = 300  # RQ's own limit; a lane's deadline ends sooner
 def new_hand() -> str:
     """A name for a task on its way."""
     return secrets.token_hex(6)
+
+
+class Task(Job):
+    """RQ's job as our workers take it: one of our two tasks, and nothing that RQ would do beside it.
+
+    JSON alone does not keep who can write to Redis from running code: RQ imports and calls whatever function a job
+    names, as its task or as a callback, and posts to any address that it names. A job that is none of ours, or cannot
+    be read, counts as one that is gone: RQ passes on to the next.
+    """
+
+    _READ = frozenset(
+        {"data", "origin", "description", "status", "timeout", "result_ttl", "failure_ttl", "created_at", "enqueued_at"}
+    )
+
+    @classmethod
+    def fetch(cls, id: str, connection: redis.Redis | None = None, serializer: Any = None) -> Job:  # noqa: A002  # RQ's name
+        """Called by RQ with what it found in its queue."""
+        try:
+            return super().fetch(id, connection=connection, serializer=serializer)
+        except (redis.ConnectionError, redis.TimeoutError, NoSuchJobError):
+            raise
+        except Exception as e:  # noqa: BLE001  # what garbage makes RQ raise is without end
+            raise NoSuchJobError(f"job {id!r} cannot be read ({type(e).__name__})") from None
+
+    @classmethod
+    def fetch_many(cls, job_ids: Iterable[str], connection: redis.Redis, serializer: Any = None) -> list[Job | None]:
+        """Called by RQ's housekeeping, for which one that is gone is None."""
+        return [cls._found(job_id, connection, serializer) for job_id in job_ids]
+
+    def restore(self, raw_data: dict[bytes, bytes]) -> None:
+        """Called with the job's fields as Redis has them."""
+        super().restore({name: value for name, value in raw_data.items() if name.decode() in self._READ})
+        if self.func_name not in TASKS.values() or self.instance is not None:
+            raise NoSuchJobError(f"job {self.id!r} is no task of ours")
+
+    @classmethod
+    def _found(cls, job_id: str, connection: redis.Redis, serializer: Any) -> Job | None:
+        try:
+            return cls.fetch(job_id, connection=connection, serializer=serializer)
+        except NoSuchJobError:
+            return None
 
 
 class Tasks:

@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from contextvars import ContextVar, Token
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import urllib3
@@ -78,6 +78,9 @@ class TlsSocket(_Socket, ssl.SSLSocket):
 
 # --- where to --------------------------------------------------------------------------------------------------------
 
+# What not every Python's `is_global` knows of https://www.iana.org/assignments/iana-ipv4-special-registry, and a public
+# address inside Azure: https://learn.microsoft.com/en-us/azure/virtual-network/what-is-ip-address-168-63-129-16
+_INSIDE = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv4Network("168.63.129.16/32"))
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291: all that IANA gives out
 _TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))  # 6to4, Teredo: obsolete, and may lead anywhere
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
@@ -91,7 +94,7 @@ def is_public(address: str) -> bool:
         if inner is None:
             return ip.is_global and ip in _GLOBAL_UNICAST and not any(ip in tunnel for tunnel in _TUNNELS)
         ip = inner
-    return ip.is_global and not ip.is_multicast
+    return ip.is_global and not ip.is_multicast and not any(ip in inside for inside in _INSIDE)
 
 
 def _resolve(host: str, port: int, *, allow_private: bool) -> list[tuple[Any, ...]]:

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 import structlog
 
 from processor import observe, registry, settings
-from processor.connect import connect, safety
+from processor.connect import Room, connect, safety
 from processor.errors import Unavailable, Usage
 from processor.http import HttpClient
 from processor.model import Handshake, Notification
@@ -162,7 +162,8 @@ class App:
         """What `/readyz` tells: configuration, Redis, workers seen lately, and each source's token."""
         parts = {"config": observe.Part(True, "ok")}
         try:
-            parts["redis"] = observe.Part(True, "; ".join(safety(self.scripts.client)) or "ok")
+            full = Room(self.scripts.client).full()
+            parts["redis"] = observe.Part(not full, "; ".join([*full, *safety(self.scripts.client)]) or "ok")
             seen = self.journal.workers()
             parts["workers"] = observe.Part(bool(seen), f"{seen} seen" if seen else "none seen: start `jobwire worker`")
             for name in self.settings.sources:
@@ -217,12 +218,17 @@ class _Inbox:
         return Taken(accepted.id, accepted.outcome == "new")
 
     @cached_property
+    def _room(self) -> Room:
+        return Room(self.app.scripts.client)
+
+    @cached_property
     def _doors(self) -> Mapping[str, Batches[Hint, _Let]]:
         """One for each source: requests that come together are stored in one round trip, and synced to disk once."""
         return {name: Batches(partial(self._let_in, resource)) for name, resource in self.app.sources.items()}
 
     def _let_in(self, resource: Resource, hints: Sequence[Hint]) -> list[_Let]:
         """Store them. The first one's thread gets the hands of all to send."""
+        self._room.check()
         accepted, hands = self.app.lanes.accept(resource, hints, hand=new_hand())
         return [(one, hands if i == 0 else []) for i, one in enumerate(accepted)]
 
@@ -264,4 +270,4 @@ def _sink(sink: SinkSettings) -> Resource:
 
 
 def digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:40]

@@ -137,6 +137,27 @@ def test_any_other_refusal_needs_a_person_but_breaks_nothing(world: World, refus
 
 
 @pytest.mark.parametrize(
+    "refusal", [answer(401, {"error": "invalid_client"}), answer(400, {"error": "unauthorized_client"}), answer(404)]
+)
+def test_who_is_refused_for_another_reason_is_not_sent_to_authorise_anew(world: World, refusal: Answer) -> None:
+    """That would spend a good grant, and be refused just so."""
+    oauth, _ = world.process(refusal)
+    with pytest.raises(ReconnectNeeded) as caught:
+        oauth.token()
+    assert caught.value.message == (
+        f"hover-main: the token endpoint answered {refusal.status}: "
+        "check client_id, client_secret and token_url; the refresh_token was not refused"
+    )
+    assert not oauth.reconnect_needed()
+
+
+def test_wrong_client_credentials_are_their_own_remedy(world: World) -> None:
+    oauth, _ = world.process(answer(400, {"error": "invalid_client"}), grant=CREDENTIALS)
+    with pytest.raises(ReconnectNeeded, match=r"answered 400: check client_id and client_secret, and whether"):
+        oauth.token()
+
+
+@pytest.mark.parametrize(
     ("trouble", "error"),
     [
         (Unreachable("cut"), Unreachable),

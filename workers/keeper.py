@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -50,11 +51,11 @@ class Keeper(threading.Thread):
             self._over.wait(TICK)
 
     def stop(self) -> None:
-        """End the clockwork; the worker is no longer counted as alive."""
+        """End the clockwork; the worker is no longer counted as alive. Nobody waits long for a Redis that is away."""
         self._over.set()
-        self.join()
+        self.join(TICK)
         try:
-            self._shift.app.journal.gone(self.worker)
+            replace(self._shift.app, patient=False).journal.gone(self.worker)
         except Unavailable:
             log.debug("Redis is away; the sign of life expires by itself")
 

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 LOOK = 1.0  # seconds between looks at what is due
 TURN = 10.0  # seconds that the lists of one source are read before the next source's turn comes
-READING = 60.0  # … and that nobody else reads them
+READING = 25.0  # … and that nobody else reads them, from each page on
 LATER = 30.0  # … or, when that failed, until it is tried again
 GRACE = 300.0  # seconds within which a webhook may still tell what reconciliation found first
 
@@ -69,6 +69,7 @@ def reconcile(app: App) -> None:
 def _read_on(app: App, source: str, provider: Lists) -> None:
     ends = time.monotonic() + TURN
     while time.monotonic() < ends:
+        app.journal.put_off_duty(f"reconcile:{source}", READING)  # whoever is killed here holds nobody up for long
         step = reconciling.step(app, source, provider)
         if step.over:
             repaired(app, source)

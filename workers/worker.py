@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from types import FrameType
+from typing import Any
 
 import redis
 import structlog
@@ -30,6 +33,9 @@ log = structlog.get_logger(__name__)
 THREADS = 16
 DRAIN = 20.0  # seconds for what is in hand at SIGTERM; what takes longer is handed back
 RECONNECT = 1.0
+# RQ's loop waits for a task 15 s less than this, and notices 10 s later that its Redis has gone without a word: as long
+# as a lease lasts.
+RQ_TTL = 20
 
 
 class NoDeathPenalty(BaseDeathPenalty):
@@ -51,7 +57,7 @@ class ThreadWorker(SimpleWorker):
             [QUEUE],
             connection=connection,
             serializer=JSONSerializer,
-            worker_ttl=60,
+            worker_ttl=RQ_TTL,
             maintenance_interval=60,
             log_job_description=False,
         )
@@ -68,9 +74,38 @@ class ThreadWorker(SimpleWorker):
             raise
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Called on SIGTERM and SIGINT, in the main thread, wherever RQ's loop is: mostly in its blocking read."""
-        self._crew.shift.stopping.set()
-        raise StopRequested
+        """Called on SIGTERM and SIGINT while RQ's loop runs."""
+        self._crew.stop(signum, frame)
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Called by RQ with what a task raised, or what kept RQ from recording its end."""
+        if isinstance(exc_info[1], redis.RedisError):
+            log.warning("RQ could not record a task; the lanes do not mind", reason=type(exc_info[1]).__name__)
+        else:
+            super().handle_exception(job, *exc_info)
+
+    def _pubsub_exception_handler(self, exc: Exception, *_: Any) -> None:
+        """Called by the thread that listens for RQ's commands; it goes on until it is stopped."""
+        log.debug("RQ's commands cannot be heard", reason=type(exc).__name__)
+        time.sleep(RECONNECT)
+
+    def teardown(self) -> None:
+        """Called by RQ's loop at its end, mostly because Redis is away: then nobody waits for it to take leave, and
+        RQ forgets a worker that gives no sign of life."""
+        self.connection = self._crew.hasty
+        try:
+            self.register_death()  # type: ignore[no-untyped-call]  # RQ has not typed it
+        finally:
+            if self.pubsub_thread:
+                self.pubsub_thread.stop()  # type: ignore[unreachable]  # RQ types it as never set
+            self.unsubscribe()  # type: ignore[no-untyped-call]  # nor this
+
+
+def _no_bug(record: logging.LogRecord) -> bool:
+    """An outage is told in a line, without RQ's traceback."""
+    if record.exc_info and isinstance(record.exc_info[1], redis.RedisError):
+        record.exc_info = None
+    return True
 
 
 class Crew:
@@ -78,9 +113,39 @@ class Crew:
 
     def __init__(self, shift: Shift, threads: int) -> None:
         self.shift = shift
+        self.hasty = connect(shift.app.redis_url, patient=False, text=False)  # for the last words
         self.room = threading.Semaphore(threads)
         self.pool = ThreadPoolExecutor(threads, "lane", initializer=self._begin)
         self.rq: ThreadWorker | None = None
+        self._listening = False
+
+    def listen(self) -> None:
+        """Take tasks until we are asked to stop, or Redis goes away."""
+        try:
+            self._loop()
+        except StopRequested:
+            log.debug("asked to stop outside RQ's own loop")
+
+    def _loop(self) -> None:
+        self._listening = True
+        try:
+            if not self.shift.stopping.is_set():
+                self.rq = ThreadWorker(self, connect(self.shift.app.redis_url, patient=True, text=False))
+                self.rq.work(logging_level="WARNING")
+        except (redis.RedisError, OSError) as e:
+            log.warning("Redis is away; connecting again", reason=type(e).__name__)
+        finally:
+            self._listening = False
+
+    def stop(self, signum: int, frame: FrameType | None) -> None:
+        """Called on SIGTERM and SIGINT, in the main thread, wherever that is: mostly in RQ's blocking read, which must
+        not go on. Once is enough: draining has a bound of its own."""
+        if self.shift.stopping.is_set():
+            return
+        self.shift.stopping.set()
+        if self._listening:
+            self._listening = False
+            raise StopRequested
 
     def _begin(self) -> None:
         """Called in each new thread: its tasks belong to this shift."""
@@ -103,20 +168,15 @@ def run(app: App, *, threads: int = THREADS) -> None:
     """Work until SIGTERM or SIGINT; then finish what is in hand, hand back what takes too long, and return."""
     crew = Crew(Shift(app), threads)
     stopping = crew.shift.stopping
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, crew.stop)
+    logging.getLogger("rq.worker").addFilter(_no_bug)
     _resume(app)
     keeper = Keeper(crew.shift, crew.beat)
     keeper.start()
     while not stopping.is_set():
-        for signum in (signal.SIGTERM, signal.SIGINT):  # RQ's loop sets its own over these while it runs
-            signal.signal(signum, lambda *_: stopping.set())
-        try:
-            crew.rq = ThreadWorker(crew, connect(app.redis_url, patient=True, text=False))
-            crew.rq.work(logging_level="WARNING")
-        except (redis.RedisError, OSError) as e:
-            log.warning("Redis is away; connecting again", reason=type(e).__name__)
+        crew.listen()
         stopping.wait(RECONNECT)
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, signal.SIG_IGN)  # one is enough: draining has a bound of its own
     _drain(crew)
     keeper.stop()
     app.close()
@@ -132,13 +192,17 @@ def _resume(app: App) -> None:
 
 
 def _drain(crew: Crew) -> None:
+    """Wait for the threads, since one that has no lane yet may be getting one; give back what is not done in time."""
     crew.pool.shutdown(wait=False, cancel_futures=True)
     deadline = time.monotonic() + DRAIN
-    while (claims := crew.shift.in_hand()[0]) and time.monotonic() < deadline:
+    while any(crew.shift.in_hand()) and time.monotonic() < deadline:
         time.sleep(0.05)
+    claims, _ = crew.shift.in_hand()
+    lanes = replace(crew.shift.app, patient=False).lanes
     for claim in claims:
         try:
-            crew.shift.app.lanes.hand_back(claim)
+            lanes.hand_back(claim)
         except Unavailable:
-            return  # its lease ends by itself
+            log.warning("Redis is away; what was in hand goes on when its lease ends", lanes=len(claims))
+            return
     log.info("stopped", handed_back=len(claims))

@@ -193,8 +193,7 @@ class Journal:
         """Forget what is older than so many seconds; how many journal entries went. Events expire by themselves."""
         before = int((time.time() - older_than) * 1000)
         with ours():
-            old = self._client.zrangebyscore(keys.key("deadz"), "-inf", before, start=0, num=PAGE)
-            if old:
+            while old := self._client.zrangebyscore(keys.key("deadz"), "-inf", before, start=0, num=PAGE):
                 self._client.hdel(keys.key("dead"), *old)
                 self._client.zrem(keys.key("deadz"), *old)
             return int(self._client.xtrim(keys.key("journal"), minid=f"{before}-0", approximate=True))

@@ -36,7 +36,8 @@ def create_app(core: Core | None = None) -> Flask:
         from processor.wiring import web_core  # the only module that knows everything; tests need none of it
 
         core = web_core()
-        observe.set_up(core.settings.telemetry.log_format, core.settings.telemetry.sentry_dsn)
+        telemetry = core.settings.telemetry
+        observe.set_up(telemetry.log_format, telemetry.sentry_dsn, hidden=core.settings)
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a signed path is not to be corrected by a redirect
     problems.register(app)

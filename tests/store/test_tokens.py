@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -53,6 +54,31 @@ def test_who_cannot_have_the_lock_in_time_is_told_so(redis_client: redis.Redis) 
     with tokens.lock("main", seconds=30), tokens.lock("main", seconds=0.1) as held:
         assert held is False
     assert redis_client.exists("jobwire:lock:token:main") == 0
+
+
+def test_a_lock_whose_holder_was_killed_is_free_when_its_time_is_over(redis_client: redis.Redis) -> None:
+    tokens, began = RedisTokens(redis_client), time.monotonic()
+    abandoned = tokens.lock("main", seconds=0.3)
+    abandoned.__enter__()  # and never left
+    with tokens.lock("main", seconds=5) as held:
+        assert held
+    assert 0.25 < time.monotonic() - began < 2
+
+
+def test_many_who_want_the_lock_hold_it_one_after_another(redis_client: redis.Redis) -> None:
+    tokens, holding, most = RedisTokens(redis_client), [0], [0]
+
+    def hold(_: int) -> bool:
+        with tokens.lock("main", seconds=10) as held:
+            holding[0] += 1
+            most[0] = max(most[0], holding[0])
+            time.sleep(0.01)
+            holding[0] -= 1
+        return held
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(hold, range(16))) == {True}
+    assert most == [1]
 
 
 def test_a_late_holder_does_not_free_the_next_ones_lock(redis_client: redis.Redis) -> None:

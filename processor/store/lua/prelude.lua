@@ -140,6 +140,7 @@ end
 local TRIP, LONGEST = 10, 60000
 local function failed(R)
   local gate = P .. 'gate:' .. R
+  if tonumber(c('HGET', gate, 'pause') or 0) > t then return end  -- it began before the breaker opened
   local fails = c('HINCRBY', gate, 'fails', 1)
   c('HSETNX', gate, 'failing', t)
   c('EXPIRE', gate, DAY)
