@@ -82,8 +82,8 @@ class _AsksAgain(SentinelManagedConnection):
     that it had, also to one that stands still: https://github.com/redis/redis-py/issues/3874."""
 
     def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
-        if self._sock is not None:  # type: ignore[redundant-expr]  # redis-py has typed it as None, always
-            return  # type: ignore[unreachable]  # so
+        if self._sock is not None:
+            return  # type: ignore[unreachable]  # redis-py has typed it as None
         self.host, self.port = self.connection_pool.get_master_address()
         super().connect_check_health(check_health, retry_socket_connect=False)
 
