@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from processor import oauth
@@ -84,8 +83,8 @@ class MortalTokens:
 def main(redis_url: str, token_url: str, refresh: str, lock: str, step: str = "") -> None:
     oauth._LOCK = float(lock)
     fate, client = Fate(step), connect(redis_url, patient=True)
-    tools = Tools(http=MortalHttp(fate), tokens=RedisTokens(client), clock=now, memory=RedisMemory(client))
-    tools = replace(tools, tokens=MortalTokens(fate, RedisTokens(client)))
+    tokens = MortalTokens(fate, RedisTokens(client))
+    tools = Tools(http=MortalHttp(fate), tokens=tokens, clock=now, memory=RedisMemory(client))
     grant = oauth.RotatingRefreshToken(CLIENT, Secret(SECRET), Secret(refresh))
     try:
         print(oauth.OAuth(SOURCE, token_url, grant, tools).token())  # noqa: T201  # whoever started it reads this
