@@ -156,6 +156,7 @@ class EmbeddedServer:
                 *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
             ],
             stdin=subprocess.DEVNULL,
+            umask=0o077,  # its file holds tokens, and its directory may be one that others can read
             start_new_session=True,  # Ctrl-C is for us: we stop it last
             pass_fds=(lock,),  # it never looks at it: the lock is its own until it is gone
         )

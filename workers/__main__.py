@@ -21,7 +21,8 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         app = from_environment(os.environ)
-        observe.set_up(app.settings.telemetry.log_format, app.settings.telemetry.sentry_dsn)
+        telemetry = app.settings.telemetry
+        observe.set_up(telemetry.log_format, telemetry.sentry_dsn, hidden=app.settings)
         leash.hold()
         role(app)
     except ProcessorError as e:

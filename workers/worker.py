@@ -21,7 +21,7 @@ from rq.timeouts import BaseDeathPenalty
 
 from processor.connect import connect
 from processor.errors import Unavailable
-from processor.queue import QUEUE
+from processor.queue import QUEUE, Task
 from processor.store.scripts import ours
 from processor.wiring import App
 from workers.keeper import Keeper
@@ -49,6 +49,7 @@ class NoDeathPenalty(BaseDeathPenalty):
 class ThreadWorker(SimpleWorker):
     """Runs RQ's jobs in threads. One of these lives from one loss of Redis to the next; the pool outlives it."""
 
+    job_class = Task  # RQ's own would call whatever a job in our queue names
     death_penalty_class = NoDeathPenalty
     max_connection_wait_time = 2.0
 

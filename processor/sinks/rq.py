@@ -11,6 +11,7 @@ from redis import exceptions as theirs
 from rq import Queue, Worker
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
 
 from processor.connect import connect
 from processor.errors import Busy, Retryable, Shut, Unreachable, Usage
@@ -152,7 +153,8 @@ class Rq:
 
     def _enqueue_again(self, job_id: str, event: Mapping[str, JSON]) -> None:
         try:
-            job = Job.fetch(job_id, connection=self._redis, serializer=self._queue.serializer)
+            # read as JSON, whatever it is packed in: nothing that their Redis holds is unpickled here
+            job = Job.fetch(job_id, connection=self._redis, serializer=JSONSerializer)
             if job.get_status(refresh=False) == JobStatus.FAILED:
                 job.delete()
                 self._enqueue(job_id, event)

@@ -37,7 +37,7 @@ def test_rqs_own_worker_runs_our_tasks(redis_url: str, tmp_path: Path) -> None:
     environ = {**os.environ, "JOBWIRE_CONFIG": str(config), REDIS_FROM_PARENT: redis_url}
     try:
         subprocess.run(
-            [*command, "--serializer", "rq.serializers.JSONSerializer"],
+            [*command, "--serializer", "rq.serializers.JSONSerializer", "--job-class", "processor.queue.Task"],
             env=environ,
             check=True,
             capture_output=True,
