@@ -118,7 +118,7 @@ class Notification:
 
     `api` names the provider's API family the job is to be asked from; `event` is the provider's own word;
     `key` says which request this is ("the same notification" has the same key); `claim` names the thing whose end was
-    announced: "job", or a model's id, or None when no end was claimed.
+    announced: "job", or a model's id, or None when no end was claimed. `trace` is the request's `traceparent`.
     """
 
     source: str
@@ -127,6 +127,7 @@ class Notification:
     event: str
     key: str
     claim: str | None = None
+    trace: str = ""
 
 
 _ESTIMATE = "~estimate-"  # no provider has job ids that begin so

@@ -15,6 +15,7 @@ import structlog
 
 from processor.errors import Permanent
 from processor.model import JSON, Job, document, timestamp
+from processor.pipeline.card import card
 from processor.pipeline.facts import Facts
 from processor.pipeline.reconcile import Look, Stock, Teller, ended_since, judge
 from processor.ports import Listed, Lists
@@ -211,7 +212,8 @@ def _judged(app: App, source: str, listed: Listed, cursor: Cursor) -> _Finds:
             case Look(key):
                 hints.append(_hint(source, job, listed.api, Teller.RECONCILIATION, key))
             case Stock(facts):
-                stock.append(Stocked(source, job.id, facts.dump(), json.dumps(document(job)), job.state.ended))
+                told = facts.dump(), json.dumps(document(job))
+                stock.append(Stocked(source, job.id, *told, job.state.ended, card(job)))
     return _Finds(len(listed.jobs), tuple(hints), tuple(stock))
 
 

@@ -18,6 +18,7 @@ from processor.http import HttpClient
 from processor.model import Handshake, Notification
 from processor.pipeline.accept import Inbox, Taken
 from processor.pipeline.gather import LONGEST_WAIT
+from processor.pipeline.reconcile import Teller
 from processor.pipeline.route import Rule
 from processor.ports import HoldsGrant, Http, Provider, Sink, Tools
 from processor.queue import Tasks, new_hand
@@ -25,12 +26,17 @@ from processor.settings import Settings, SinkSettings, SourceSettings
 from processor.store import keys
 from processor.store.batches import Batches
 from processor.store.drift import Drift
+from processor.store.index import Index
 from processor.store.journal import Journal
 from processor.store.lanes import TOGETHER, Lanes
 from processor.store.memory import RedisMemory
+from processor.store.pulse import Pulse
+from processor.store.pulse import Pulse
 from processor.store.registrations import Registrations
+from processor.store.rejections import OFF, Rejections
 from processor.store.scripts import Scripts
 from processor.store.secrets import RedisSecrets
+from processor.store.tally import Tally
 from processor.store.tokens import RedisTokens
 from processor.store.work import Accepted, Hint, Resource, windows
 
@@ -42,6 +48,7 @@ CAP = 8
 OWN_SHARE = 0.3  # of a provider's rate limits: lists, and looking again at jobs that no webhook told of
 CONFIRM = "webhook-verification-code"  # the event of a handshake that waits in a source's lane
 CONFIRM_JOB = "~confirm"
+_OTHER_TELLERS = frozenset(Teller) - {Teller.WEBHOOK}  # than the provider
 _Let = tuple[Accepted, list[tuple[str, str]]]  # what became of a hint, and the hands to be sent
 REDIS_FROM_PARENT = "JOBWIRE_REDIS_URL"  # how `jobwire up` tells its children where its server is
 
@@ -85,6 +92,14 @@ class App:
     @cached_property
     def journal(self) -> Journal:
         return Journal(connect(self.redis_url, patient=self.patient, text=False))
+
+    @cached_property
+    def index(self) -> Index:
+        return Index(connect(self.redis_url, patient=self.patient, text=False))
+
+    @cached_property
+    def pulse(self) -> Pulse:
+        return Pulse(self.scripts.client)
 
     @cached_property
     def tasks(self) -> Tasks:
@@ -148,6 +163,15 @@ class App:
         return Registrations(self.scripts.client)
 
     @cached_property
+    def rejections(self) -> Rejections:
+        watched = self.settings.alarms.rejections
+        return Rejections(self.scripts, window=watched.seconds if watched else OFF)
+
+    @cached_property
+    def pulse(self) -> Pulse:
+        return Pulse(self.scripts.client)
+
+    @cached_property
     def inbox(self) -> Inbox:
         return _Inbox(self)
 
@@ -195,7 +219,9 @@ class _Inbox:
     def put(self, notification: Notification) -> Taken:
         n = notification
         lane = keys.refresh_lane(n.source, n.job_id)
-        return self._take(n.source, Hint(digest(n.source, n.key), lane, n.event, n.api, n.claim or ""))
+        genuine = n.event not in _OTHER_TELLERS
+        seen, claim = digest(n.source, n.key), n.claim or ""
+        return self._take(n.source, Hint(seen, lane, n.event, n.api, claim, genuine, n.trace))
 
     def met(self, source: str, strange: str) -> None:
         try:
@@ -210,12 +236,22 @@ class _Inbox:
         """A code waits in a lane like any notification: it is sent back late rather than never."""
         lane = keys.refresh_lane(handshake.source, CONFIRM_JOB)
         seen = digest(handshake.source, handshake.code)
-        return self._take(handshake.source, Hint(seen, lane, CONFIRM, handshake.code, ""))
+        return self._take(handshake.source, Hint(seen, lane, CONFIRM, handshake.code, "", genuine=True))
 
     def _take(self, source: str, hint: Hint) -> Taken:
         accepted, hands = self._doors[source](hint)
         self.app.send(hands)
         return Taken(accepted.id, accepted.outcome == "new")
+
+    def ignored(self, source: str, *, genuine: bool) -> None:
+        self._tally.ignored(source, genuine=genuine)
+
+    def rejected(self, source: str, reason: str) -> None:
+        self._tally.rejected(source, reason)
+
+    @cached_property
+    def _tally(self) -> Tally:
+        return Tally(self.app.rejections.add, self.app.settings.sources)
 
     @cached_property
     def _room(self) -> Room:

@@ -8,16 +8,18 @@ from typing import Literal
 
 import structlog
 
+from processor import tracing
 from processor.errors import NotYet, Permanent, Unavailable, Unreadable
 from processor.model import JSON, estimate_of
 from processor.pipeline import refresh as pipeline
+from processor.pipeline.card import card
 from processor.pipeline.facts import Facts
 from processor.pipeline.reconcile import Teller
 from processor.pipeline.route import route
 from processor.ports import Answer, Estimates, Greets, Http
 from processor.queue import new_hand
 from processor.store import keys
-from processor.store.work import Claim, Found
+from processor.store.work import Claim, Found, Look
 from processor.wiring import CONFIRM, App
 from workers.alarming import row
 from workers.ending import ms, poisonous, settle
@@ -33,13 +35,14 @@ def refresh(app: App, source: str, claim: Claim) -> None:
         "job": job_id,
         "notifications": [item.id for item in claim.items],
         "attempt": claim.attempts + 1,
+        "trace": tracing.trace_of(claim.trace),
     }
     if poisonous(app, claim, about):
         return
     try:
         if claim.items and claim.items[-1].detail["event"] == CONFIRM:
             _confirm(app, source, claim)
-            log.info("confirmed", **about, ms=ms(began))
+            log.info("confirmed", **about, outcome="ok", ms=ms(began))
             return
         found = _look(app, source, job_id, claim)
     except Unavailable:
@@ -89,15 +92,23 @@ def _commit(app: App, claim: Claim, found: pipeline.Refreshed, about: dict[str, 
         rows=[row(app, verdict.sink, event) for event, verdict in verdicts if verdict.wanted],
         poll=found.poll,
         told=_told(claim, found),
+        card=card(found.job) if found.job else "",
+        look=_look_of(found, began),
     )
     hand = new_hand()
     hired = app.lanes.commit(claim, written, sinks=app.targets, hand=hand)
     if hired is None:
-        log.warning("refreshed too late: another has the job", **about, ms=ms(began))
+        log.warning("refreshed too late: another has the job", **about, outcome="stale", ms=ms(began))
         return
     app.send([(app.targets[sink].name, hand) for sink in hired])
     state = found.job.state if found.job else None
-    log.info("refreshed", **about, state=state, events=[e.id for e in found.events], note=found.note, ms=ms(began))
+    events = [event.id for event in found.events]
+    log.info("refreshed", **about, outcome="ok", state=state, events=events, note=found.note, ms=ms(began))
+
+
+def _look_of(found: pipeline.Refreshed, began: float) -> Look:
+    state, word = (found.job.state, found.job.provider_state) if found.job else ("", "")
+    return Look(str(state), word or "", ms(began), found.note)
 
 
 def _hints(claim: Claim) -> list[pipeline.Hinted]:

@@ -45,8 +45,9 @@ def memory_key(sink: str, name: str) -> str:
 
 
 def source_of(lane: str) -> str:
-    """The source of a refresh lane."""
-    return lane.partition("|")[0].removeprefix("r:")
+    """The source of a lane of either kind; empty for a lane of everything."""
+    resource, _, job = lane.partition("|")
+    return resource.removeprefix("r:") if resource.startswith("r:") else job.rpartition("/")[0]
 
 
 def job_of(lane: str) -> str:

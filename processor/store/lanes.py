@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from processor import tracing
 from processor.model import JSON, Event
 from processor.ports import Occasion
 from processor.store import keys
@@ -46,8 +47,8 @@ class Lanes:
 
     def __init__(self, scripts: Scripts, *, keep: float = 30 * 86400, dedup: float = 7 * 86400) -> None:
         self._run = scripts
-        self._keep = int(keep)
-        self._dedup = int(dedup)
+        self._keep = math.ceil(keep)
+        self._dedup = math.ceil(dedup)
 
     # --- in ------------------------------------------------------------------------------------------------------
 
@@ -67,6 +68,7 @@ class Lanes:
                 "windows": resource.windows,
                 "hand": hand,
                 "lease": HAND_LEASE * 1000,
+                "heard": any(hint.genuine for hint in hints),
             },
         )
         accepted = [Accepted(o, i) for o, i in zip(pairs[::2], pairs[1::2], strict=True)]
@@ -87,6 +89,7 @@ class Lanes:
                     "job": keys.job_key(s.source, s.job_id),
                     "L": keys.refresh_lane(s.source, s.job_id),
                     "ended": s.ended,
+                    "card": s.card,
                 }
                 for s in page.stock
             ],
@@ -218,7 +221,9 @@ class Lanes:
             "keep": self._keep,
             "doc_ttl": self._keep if found.ended else OPEN_DOC_TTL,
             "facts_ttl": FACTS_TTL,
-            "events": [{"id": e.id, "type": e.type, "source": e.source, "job": e.job_id} for e in found.events],
+            "card": found.card,
+            "look": found.look.dump(),
+            "events": [_line(event) for event in found.events],
             "rows": [_delivery(row, targets[row.sink]) for row in found.rows],
             "caps": {r.name: r.cap for r in targets.values()},
             "hands": {r.name: hand for r in targets.values()},
@@ -274,7 +279,7 @@ class Lanes:
         count, seconds = limit
         arguments = {
             "limit": count,
-            "window": seconds * 1000,
+            "window": math.ceil(seconds * 1000),
             "all": keys.everything_lane(sink),
             "together": Occasion.STORM,
             "keep": self._keep,
@@ -357,8 +362,14 @@ class Lanes:
         }
 
 
+def _line(event: Event) -> dict[str, str]:
+    """The event in the journal, and the job (`of`) whose story it belongs to."""
+    of = keys.job_key(event.source, event.job_id)
+    return {"id": event.id, "type": event.type, "source": event.source, "job": event.job_id, "of": of}
+
+
 def _row_of(hint: Hint) -> dict[str, str]:
-    return {
+    row = {
         "seen": hint.seen,
         "id": hint.id,
         "L": hint.lane,
@@ -366,6 +377,7 @@ def _row_of(hint: Hint) -> dict[str, str]:
         "api": hint.api,
         "claim": hint.claim,
     }
+    return row | {"trace": hint.trace or tracing.begun_by(hint.id)}
 
 
 def _delivery(row: Row, sink: Resource) -> list[JSON]:

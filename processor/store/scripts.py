@@ -55,6 +55,14 @@ class Scripts:
             raise Unavailable(f"only {reached} of {self._wait_replicas} replicas have it")
         return answer
 
+    def ms(self) -> int:
+        """The time by the server's own clock, which all processes share, in milliseconds."""
+        if self.now is not None:
+            return self.now
+        with ours():
+            clock: Any = self.client.time()
+        return int(clock[0]) * 1000 + int(clock[1]) // 1000
+
     def _args(self, arguments: dict[str, Any], blobs: Sequence[str | bytes]) -> list[str | bytes]:
         if self.now is not None:
             arguments = arguments | {"now": self.now}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from processor import tracing
 from processor.model import JSON, Event
 from processor.ports import Occasion
 
@@ -45,8 +46,8 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What waits: a notification (`detail`: at, event, api, claim), or an event (`detail`: state, due, together) with
-    its `body`, JSON."""
+    """What waits: a notification (`detail`: at, event, api, claim, trace), or an event (`detail`: state, due,
+    together, born, trace) with its `body`, JSON."""
 
     id: str
     detail: Mapping[str, JSON]
@@ -65,6 +66,14 @@ class Claim:
     error: str
     facts: str
     items: tuple[Item, ...]
+
+    @property
+    def trace(self) -> str:
+        """The trace context that this work goes on in: that of its first item, or one of its own."""
+        if not self.items:
+            return tracing.begun_by(f"{self.lane} {self.fence}")
+        first = self.items[0]
+        return tracing.parse(str(first.detail.get("trace", ""))) or tracing.begun_by(first.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +103,25 @@ class Row:
     together: Occasion | None = None
 
 
+class Look(NamedTuple):
+    """How asking for a job went: the state it showed, in our word and in the provider's, how long it took, and why
+    nothing was made of it."""
+
+    state: str = ""
+    provider_state: str = ""
+    ms: float = 0
+    note: str = ""
+
+    def dump(self) -> dict[str, JSON]:
+        return {k: v for k, v in zip(("st", "ps", "ms", "note"), self, strict=True) if v}
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What one refresh found: new facts, the document for people (None = leave the stored one), events and their rows.
     `poll` is in how many seconds the job is to be looked at again, None for not at all. `told`: a webhook has told
-    of the job now, or something was repaired that no webhook had told, or neither."""
+    of the job now, or something was repaired that no webhook had told, or neither. `card` is as in pipeline.card, ""
+    leaves the one there is; `look` says how the asking went, for the job's page."""
 
     source: str
     job_id: str
@@ -109,29 +132,36 @@ class Found:
     rows: Sequence[Row] = ()
     poll: float | None = None
     told: Literal["", "told", "repaired"] = ""
+    card: str = ""
+    look: Look = field(default_factory=lambda: Look())
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A notification on its way in: `seen` is the digest of its key."""
+    """A notification on its way in: `seen` is the digest of its key. `genuine`: the provider itself told us; `trace` is
+    the request's `traceparent`, "" when it had none."""
 
     seen: str
     lane: str
     event: str
     api: str
     claim: str
+    genuine: bool = False
+    trace: str = ""
     id: str = field(default_factory=lambda: "ntf_" + secrets.token_hex(12))
 
 
 @dataclass(frozen=True, slots=True)
 class Stocked:
-    """A job to be known from now on, and told nobody: what the first pass of reconciliation saw."""
+    """A job to be known from now on, and told nobody: what the first pass of reconciliation saw. `card` is as in
+    pipeline.card."""
 
     source: str
     job_id: str
     facts: str
     document: str
     ended: bool
+    card: str = ""
 
 
 @dataclass(frozen=True, slots=True)

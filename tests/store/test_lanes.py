@@ -76,6 +76,20 @@ def test_a_dead_one_is_revived_by_its_duplicate_under_its_own_id(lanes: Clocked)
     assert lanes.take().items[0].id == claim.items[0].id
 
 
+def test_a_retention_and_a_storm_limit_of_a_part_of_a_second_can_be_kept(redis_client: redis.Redis) -> None:
+    lanes = Lanes(Scripts(redis_client), keep=0.5, dedup=0.5)
+    [accepted], _ = lanes.accept(SOURCE, [Hint("k", keys.refresh_lane("h", "1"), "e", "v3", "")], hand="x")
+    assert accepted.outcome == "new"
+    claim = lanes.claim(SOURCE)
+    assert isinstance(claim, Claim)
+    event = Event("e", EventType.JOB_SUCCEEDED, "h", "1", "jobs/1", datetime.fromtimestamp(0, UTC), {})
+    found = Found("h", "1", "{}", "{}", ended=True, events=[event], rows=[Row("a", event)])
+    assert lanes.commit(claim, found, sinks={"a": SINK}, hand="x") is not None
+    delivery = lanes.claim(SINK)
+    assert isinstance(delivery, Claim)
+    assert lanes.admit(delivery, "a", (1, 0.0015)) == "go"
+
+
 def test_a_claim_takes_all_that_has_arrived_and_what_it_said(lanes: Clocked) -> None:
     for key in "abc":
         lanes.tell(key=key)
@@ -309,7 +323,8 @@ def test_no_key_of_a_notification_or_delivery_is_without_an_end(lanes: Clocked, 
     assert lanes.tell(key="a")[0] == "revived"
     endless = {k for k in redis_client.keys("jobwire:*") if redis_client.ttl(k) == -1}
     waiting = ("jobwire:q:", "jobwire:lane:", "jobwire:due:", "jobwire:run:", "jobwire:poll:")
-    assert {k for k in endless if not k.startswith(waiting)} <= {"jobwire:cnt", "jobwire:journal"}
+    swept = ("jobwire:journal", "jobwire:index", "jobwire:st:", "jobwire:evs:", "jobwire:jobs:")
+    assert {k for k in endless if not k.startswith((*waiting, *swept))} <= {"jobwire:cnt", "jobwire:heard"}
 
 
 def test_who_leaves_notices_what_came_in_between(lanes: Clocked) -> None:

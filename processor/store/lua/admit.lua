@@ -27,7 +27,9 @@ if summary then
   return 'held'
 end
 for _, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
-  set_row(A.R, item, {state = 'pending', due = at, together = A.together}, A.keep)
+  local row = row_of(A.R, item)
+  row.state, row.due, row.together = 'pending', at, A.together
+  set_row(A.R, item, row, A.keep)
   push(A.R, A.all, item, at)
 end
 release(A.R, A.L, A.n, t, 0, true)

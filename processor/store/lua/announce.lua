@@ -10,11 +10,11 @@ if A.alarm then
   end
 end
 if not c('SET', P .. 'ev:' .. A.id, ARGV[2], 'EX', A.keep, 'NX') then return {0} end
-c('XADD', P .. 'journal', '*', 'id', A.id, 'type', A.type, 'source', A.source, 'job', A.job)
-count('events:' .. A.type, 1)
+publish(A)
 for _, member in ipairs(A.told) do c('ZREM', P .. 'untold:' .. A.of, member) end
 for _, row in ipairs(A.rows) do
   set_row(row[1], row[3], {state = 'pending', due = t + row[4], together = row[5] ~= '' and row[5] or nil}, A.keep)
+  enlist(row[1], row[3], 'pending')
   push(row[1], row[2], row[3], t + row[4])
 end
 local out = {1}

@@ -51,9 +51,9 @@ for i, item in ipairs(items) do
   if row and took == 0 and i > 1 and not (first.together and row.together) then break end
   out[#out + 1] = item
   if refreshing then
-    local n = c('HMGET', P .. 'n:' .. item, 'at', 'event', 'api', 'claim')
+    local n = c('HMGET', P .. 'n:' .. item, 'at', 'event', 'api', 'claim', 'trace')
     local at = math.max(tonumber(n[1] or t), held)
-    out[#out + 1] = cjson.encode({at = at, event = n[2] or '', api = n[3] or '', claim = n[4] or ''})
+    out[#out + 1] = cjson.encode({at = at, event = n[2] or '', api = n[3] or '', claim = n[4] or '', trace = n[5] or nil})
     out[#out + 1] = ''
   else
     out[#out + 1] = cjson.encode(row)

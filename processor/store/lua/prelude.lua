@@ -107,8 +107,56 @@ local function release(R, L, n, at, poll, ok)
   end
 end
 
+-- Lists for people, newest first: whatever has a list is in the set `index`, so that what a configuration does not know
+-- any more can be cleaned up too.
+local function list(name, at, member)
+  c('SADD', P .. 'index', name)
+  c('ZADD', P .. name, at, member)
+end
+
+-- Which of R's items are in which state, since when: each is in one list.
+local STATES = {'pending', 'retrying', 'done', 'delivered', 'dead'}
+local function enlist(R, item, state)
+  for _, other in ipairs(STATES) do
+    if other ~= state then c('ZREM', P .. 'st:' .. R .. '|' .. other, item) end
+  end
+  list('st:' .. R .. '|' .. state, t, item)
+end
+
+-- What happened to a job, for its page: one JSON a line, at most the last thousand.
+local function tell(job, what, ttl)
+  what.t = t
+  local story = P .. 'story:' .. job
+  c('RPUSH', story, cjson.encode(what))
+  c('LTRIM', story, -1000, -1)
+  if c('TTL', story) < ttl then c('EXPIRE', story, ttl) end
+end
+
+-- A job as it is listed and searched for: `card` is JSON with its state and the words that it is found by. A job is in
+-- the list of its state since it was first seen in it.
+local function show(source, job, card)
+  local old = c('HGET', P .. 'cards', job)
+  if card == '' or card == old then return end
+  local was, is = old and cjson.decode(old) or {words = {}}, cjson.decode(card)
+  for _, word in ipairs(was.words) do c('ZREM', P .. 'words', word .. '\0' .. job) end
+  for _, word in ipairs(is.words) do c('ZADD', P .. 'words', 0, word .. '\0' .. job) end
+  c('HSET', P .. 'cards', job, card)
+  if was.state == is.state then return end
+  if was.state then c('ZREM', P .. 'jobs:' .. source .. '|' .. was.state, job) end
+  list('jobs:' .. source .. '|' .. is.state, t, job)
+end
+
+-- An event in the journal, and in the list of its source and type in the same order.
+local function publish(e)
+  local at = c('XADD', P .. 'journal', '*', 'id', e.id, 'type', e.type, 'source', e.source, 'job', e.job)
+  local ms, seq = at:match('(%d+)-(%d+)')
+  list('evs:' .. e.source .. '|' .. e.type, ms + math.min(seq, 999) / 1000, e.id)
+  c('HINCRBY', P .. 'cnt', 'events:' .. e.type, 1)
+end
+
 -- Items of a refresh lane are notifications, those of a delivery lane events; both remember how they ended.
 local function note(R, item, state, detail, ttl)
+  enlist(R, item, state)
   if R:sub(1, 2) == 'r:' then
     c('HSET', P .. 'n:' .. item, 'state', state, 'ended', t, 'detail', detail.detail or '', 'att', detail.attempts or 0)
     c('EXPIRE', P .. 'n:' .. item, ttl)
@@ -152,6 +200,21 @@ local function answered(R) c('HDEL', P .. 'gate:' .. R, 'fails', 'failing') end
 local function broken(R) return tonumber(c('HGET', P .. 'gate:' .. R, 'fails') or 0) >= TRIP end
 
 local function count(what, n) c('HINCRBY', P .. 'cnt', what, n) end
+
+-- How long it took from being told to having told, in the one bucket that it falls into.
+local BUCKETS = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}
+local function took(R, born)
+  if not born then return end
+  local ms, bucket = math.max(0, t - born), '+Inf'
+  for _, most in ipairs(BUCKETS) do
+    if ms <= most * 1000 then
+      bucket = tostring(most)
+      break
+    end
+  end
+  count('late:' .. R .. ':le:' .. bucket, 1)
+  count('late:' .. R .. ':ms', ms)
+end
 
 -- Room for one more RQ task at R? Takes it for `lease` ms and says so.
 local function hire(R, cap, hand, lease)
@@ -260,6 +323,7 @@ local function take_in(R, hints)
     local dead = old and c('HEXISTS', P .. 'dead', h.L .. ' ' .. old) == 1
     if old and not dead then
       out[#out + 1], out[#out + 2] = 'duplicate', old
+      if c('EXISTS', P .. 'n:' .. old) == 1 then c('HINCRBY', P .. 'n:' .. old, 'dup', 1) end
     else
       local id, outcome = h.id, 'new'
       if dead then
@@ -270,7 +334,9 @@ local function take_in(R, hints)
       end
       c('SET', P .. 'seen:' .. h.seen, id, 'EX', A.dedup)
       c('HSET', P .. 'n:' .. id, 'L', h.L, 'at', t, 'event', h.event, 'api', h.api, 'claim', h.claim, 'state', 'pending')
+      if h.trace and h.trace ~= '' then c('HSET', P .. 'n:' .. id, 'trace', h.trace) end
       c('EXPIRE', P .. 'n:' .. id, A.keep)
+      if dead then enlist(R, id, 'pending') else list('st:' .. R .. '|pending', t, id) end
       push(R, h.L, id, t)
       fresh = fresh + 1
       out[#out + 1], out[#out + 2] = outcome, id

@@ -25,6 +25,7 @@ local function replay(R, L, other, event, delay, together)
   set_row(R, event, {state = 'pending', due = t + delay, together = together ~= '' and together or nil})
   stays(P .. 'dl:' .. event)
   stays(P .. 'ev:' .. event)
+  enlist(R, event, 'pending')
   push(R, L, event, t + delay)
   count('replayed:' .. R, 1)
   return 'again'

@@ -11,5 +11,6 @@ else
   c('HSET', P .. 'dl:' .. A.item, A.R, cjson.encode({state = 'pending', due = t}))
   c('EXPIRE', P .. 'dl:' .. A.item, A.keep)
 end
+enlist(A.R, A.item, 'pending')
 push(A.R, A.L, A.item, t)
 return 1
