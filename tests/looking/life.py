@@ -39,7 +39,7 @@ events = ["*.failed"]
 
 @dataclass
 class Life:
-    """Provider and sinks in one. `trouble` says what a sink raises for an event, `fetching` is called for each asking."""
+    """Provider and sinks in one. `trouble` says what a sink raises for an event, `fetching` what asking raises."""
 
     app: App
     jobs: dict[str, Job] = field(default_factory=dict)
