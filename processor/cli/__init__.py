@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from processor import __version__
 from processor.errors import ConfigError, ProcessorError, Usage
@@ -19,6 +20,8 @@ COMMANDS = {
     "deliveries": ("processor.cli.query", "Show the deliveries that wait, are tried again, or are dead."),
     "demo": ("processor.cli.demo", "Play a whole story on this machine, with nothing configured."),
     "events": ("processor.cli.query", "Show the newest events."),
+    "explain": ("processor.cli.explain", "Tell which sinks an event goes to and why, and why not the others."),
+    "jobs": ("processor.cli.query", "Show the jobs, or all that is known of one."),
     "notifications": ("processor.cli.query", "Show the notifications that wait, are tried again, or are dead."),
     "reconcile": ("processor.cli.reconcile", "Ask the provider now for what no webhook told."),
     "replay": ("processor.cli.replay", "Deliver again what went out before, or died on its way."),
@@ -49,6 +52,12 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """As click has it, without importing every command for its help."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=COMMANDS[name][1]) for name in names), *options]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -82,10 +91,12 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
         default=".jobwire",
         show_default=True,
         metavar="DIR",
+        type=click.Path(readable=False),
         help="Where the embedded Valkey of `up` lives.",
     )(command)
     return click.option(
         "--config",
         metavar="FILE",
+        type=click.Path(readable=False),
         help="The configuration; else $JOBWIRE_CONFIG, else ./jobwire.toml, else built-in defaults.",
     )(command)

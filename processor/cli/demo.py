@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from processor import leash
 from processor.cli import common
 from processor.cli.simulate import answers
 from processor.cli.simulated import BENTLEY, HOVER, Simulated
@@ -51,6 +52,9 @@ def demo(ctx: click.Context, config: str | None, data_dir: str, host: str, port:
     stopping = stop_on_signals()
     given = ctx.get_parameter_source("data_dir") is not click.core.ParameterSource.DEFAULT
     with _folder(Path(data_dir) if given else None) as folder, ExitStack() as stack:
+        if not given:
+            server = EmbeddedServer(folder)
+            stack.enter_context(leash.swept(server.pid_file, folder, server.socket.parent))
         stage = _Stage(folder, host, port)
         stack.callback(stage.close)
         helper = threading.Thread(target=stage.run, args=(stopping,))

@@ -26,7 +26,7 @@ def web(config: str | None, data_dir: str, host: str | None, port: int | None, p
     from processor.web.server import serve  # --help needs neither granian nor Flask
 
     settings = _prepare(config, data_dir)
-    observe.set_up(settings.telemetry.log_format, settings.telemetry.sentry_dsn)
+    observe.set_up(settings.telemetry.log_format, settings.telemetry.sentry_dsn, hidden=settings, process="web")
     leash.hold()
     serve(host or settings.server.host, port or settings.server.port or DEFAULT_PORT, workers=processes)
 

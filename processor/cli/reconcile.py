@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from processor import reconciling
-from processor.cli import common
+from processor.cli import common, completing
 from processor.cli.one_source import OneSource, one_source, said, unlogged
 from processor.errors import ProcessorError, Retryable, Usage
 from processor.options import seconds
@@ -28,7 +28,7 @@ WIDEST = 300  # characters of what a provider says
 
 @click.command()
 @common
-@click.argument("source")
+@click.argument("source", shell_complete=completing.sources)
 @click.option("--since", metavar="DURATION", help="With --announce: how far back, as in 90m, 24h or 7d.")
 @click.option("--announce", is_flag=True, help="Announce what ended since then, also what was seen in silence before.")
 def reconcile(config: str | None, data_dir: str, source: str, since: str | None, *, announce: bool) -> None:

@@ -9,14 +9,14 @@ from fnmatch import fnmatchcase
 
 import click
 
-from processor.cli import common
+from processor.cli import common, completing
 from processor.cli.one_source import unlogged
 from processor.cli.redis_url import configured_or_running
 from processor.cli.refetch import refetch as ask_anew
 from processor.cli.repeating import repeat, show
-from processor.cli.when import moment
 from processor.errors import ProcessorError, Usage
 from processor.model import EventType, timestamp
+from processor.moments import moment
 from processor.replaying import Replay, Selection
 from processor.settings import Settings
 from processor.settings.faults import nearest
@@ -28,10 +28,23 @@ from processor.wiring import App, now, read_settings
 @common
 @click.option("--event", "events", multiple=True, metavar="ID", help="This event. May be given several times.")
 @click.option("--job", metavar="SOURCE/ID", help="Events of this job.")
-@click.option("--type", "glob", metavar="GLOB", help="Events of these types, as in 'model.*'.")
+@click.option(
+    "--type",
+    "glob",
+    metavar="GLOB",
+    help="Events of these types, as in 'model.*'.",
+    shell_complete=completing.globs,
+)
 @click.option("--since", metavar="TIME", help="Events found since then: 2h, 2026-03-01, 2026-03-01T12:00:00Z.")
 @click.option("--until", metavar="TIME", help="Events found before then; a date is that whole day.")
-@click.option("--sink", "sinks", multiple=True, metavar="NAME", help="To this sink only. May be given several times.")
+@click.option(
+    "--sink",
+    "sinks",
+    multiple=True,
+    metavar="NAME",
+    help="To this sink only. May be given several times.",
+    shell_complete=completing.sinks,
+)
 @click.option("--dead", is_flag=True, help="Only what is dead, notifications too; the times are those of the death.")
 @click.option("--refetch", is_flag=True, help="Ask the provider anew instead, show what differs, announce what is new.")
 @click.option("--dry-run", is_flag=True, help="Show what would be delivered, and end.")

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import click
 
-from processor.cli import common
+from processor.cli import common, completing
 from processor.cli.once import Once, quiet
 from processor.cli.samples import sample
 from processor.errors import ProcessorError, Usage
@@ -22,13 +22,14 @@ WIDEST = 500  # characters of what a far end says
 
 @click.command("send-test")
 @common
-@click.argument("sink")
+@click.argument("sink", shell_complete=completing.sinks)
 @click.option(
     "--type",
     "kind",
     default=str(EventType.OPS_TEST),
     show_default=True,
     metavar="TYPE",
+    shell_complete=completing.types,
     help="Send an example of this type of event instead, as in model.failed; its job is called TEST.",
 )
 def send_test(config: str | None, data_dir: str, sink: str, kind: str) -> None:

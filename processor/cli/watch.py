@@ -9,8 +9,9 @@ from functools import partial
 
 import click
 
-from processor.cli import common
+from processor.cli import common, completing
 from processor.cli.one_source import OneSource, one_source, said, unlogged
+from processor.cli.watched import Lines, Moving, shown
 from processor.connect import connect
 from processor.errors import NotYet, ProcessorError, Refused, Retryable, Usage
 from processor.model import JSON, EventType, Notification, State
@@ -30,7 +31,7 @@ ENDS = (EventType.JOB_SUCCEEDED, EventType.JOB_FAILED, EventType.JOB_CANCELLED)
 
 @click.command()
 @common
-@click.argument("source")
+@click.argument("source", shell_complete=completing.sources)
 @click.argument("job_id")
 @click.option("--api", metavar="NAME", help="Which of the provider's job APIs knows it; else they are asked in turn.")
 def watch(config: str | None, data_dir: str, source: str, job_id: str, api: str | None) -> None:
@@ -45,7 +46,9 @@ def watch(config: str | None, data_dir: str, source: str, job_id: str, api: str 
         raise ProcessorError(f"{source}: the provider knows no job {clean(job_id, NAME) or '(empty)'}")
     with unlogged():
         try:
-            _Watching(one, job_id, _api(one, job_id, api)).follow()
+            asked = _api(one, job_id, api)
+            with shown() as seen:
+                _Watching(one, job_id, asked, seen).follow()
         except KeyboardInterrupt:
             _aside("stopped watching here; the job is followed to its end all the same")
             raise click.exceptions.Exit(STOPPED) from None
@@ -88,8 +91,8 @@ def _unknown(one: OneSource, job_id: str, why: str) -> ProcessorError:
 class _Watching:
     """One job that is followed by looking at what the workers found."""
 
-    def __init__(self, one: OneSource, job_id: str, api: str) -> None:
-        self._one, self._job_id, self._api = one, job_id, api
+    def __init__(self, one: OneSource, job_id: str, api: str, shown: Lines | Moving) -> None:
+        self._one, self._job_id, self._api, self._shown = one, job_id, api, shown
         self._job = OneJob(connect(one.app.redis_url, patient=True, text=False), one.name, job_id)
         self._notification = ""
         self._error = ""
@@ -99,7 +102,7 @@ class _Watching:
     def follow(self) -> None:
         """Returns when the job has ended. Raises ProcessorError when there is no such job, or nobody looks at it."""
         self._ask()
-        _aside(f"watching job {self._job_id} of {self._one.name}; Ctrl-C stops watching here")
+        self._shown.aside(clean(f"watching job {self._job_id} of {self._one.name}; Ctrl-C stops watching here", VALUE))
         worked = asked = time.monotonic()
         while not self._over(sight := self._job.look(self._notification)):
             now = time.monotonic()
@@ -125,12 +128,12 @@ class _Watching:
                 raise _unknown(self._one, self._job_id, detail)
             raise ProcessorError(clean(f"{self._one.name}: job {self._job_id}: {detail}", VALUE))
         for event in sight.events:
-            click.echo(f"{moment(event['time'])}  {headline(event)}")
+            self._shown.tell(f"{moment(event['time'])}  {headline(event)}")
             self._end_told = event["type"] in ENDS
         if sight.error != self._error:
             self._error = sight.error
             if sight.error:
-                _aside(f"again later: {sight.error}")
+                self._shown.aside(clean(f"again later: {sight.error}", VALUE))
         if sight.state == "pending" or sight.snapshot is None:
             return False
         ended = State(sight.snapshot["state"]).ended
@@ -145,11 +148,12 @@ class _Watching:
         if standing == self._standing:
             return
         first, self._standing = not self._standing, standing
-        if told and progress is None and not first:
-            return
-        at = job.get("finished_at") or job.get("updated_at") if State(state).ended else None
         name = clean(str(job.get("name") or ""), NAME)
         whose = f"{name} ({self._job_id})" if name else self._job_id
         theirs = f" ({provider_state})" if provider_state and str(provider_state).lower() != state else ""
-        line = f"{whose}: {standing}{theirs}"
-        click.echo(f"{moment(at)}  {clean(line, VALUE)}" if at else clean(line, VALUE))
+        line = clean(f"{whose}: {standing}{theirs}", VALUE)
+        if State(state).ended:
+            at = job.get("finished_at") or job.get("updated_at")
+            self._shown.tell(f"{moment(at)}  {line}" if at else line)
+        else:
+            self._shown.stand(line, progress, new=first or progress is not None or not told)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processor import subscribing
-from processor.cli import common
+from processor.cli import common, completing
 from processor.cli.one_source import OneSource, one_source, unlogged
 from processor.cli.registering import register
 from processor.errors import NotYet, ProcessorError, Usage
@@ -31,7 +31,7 @@ def webhooks() -> None:
 
 @webhooks.command("list")
 @common
-@click.argument("source")
+@click.argument("source", shell_complete=completing.sources)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
 def show(config: str | None, data_dir: str, source: str, *, as_json: bool) -> None:
     """Show the webhooks that the provider has of the account of SOURCE.
@@ -57,7 +57,7 @@ def show(config: str | None, data_dir: str, source: str, *, as_json: bool) -> No
 
 @webhooks.command("register")
 @common
-@click.argument("source")
+@click.argument("source", shell_complete=completing.sources)
 @click.option("--url", help="Instead of [server].public_url; /webhooks/SOURCE is added to one without a path.")
 @click.option("--again", is_flag=True, help="Register the address also when it is registered already.")
 def register_command(config: str | None, data_dir: str, source: str, url: str | None, *, again: bool) -> None:
@@ -72,7 +72,7 @@ def register_command(config: str | None, data_dir: str, source: str, url: str | 
 
 @webhooks.command("delete")
 @common
-@click.argument("source")
+@click.argument("source", shell_complete=completing.sources)
 @click.option("--id", "webhook_id", metavar="ID", help="This webhook, whatever its address is.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(config: str | None, data_dir: str, source: str, webhook_id: str | None, *, yes: bool) -> None:

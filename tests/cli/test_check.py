@@ -6,20 +6,31 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+from at_work import Desk, Subscribing
 from click.testing import CliRunner
+from redis.exceptions import ResponseError
 
 from processor import cli, registry
 from processor.cli import main
+from processor.cli.redis_state import redis_state
 from processor.cli.simulated import Simulated
-from processor.errors import Unreachable, Usage
+from processor.errors import Busy, Forbidden, RateLimited, Refused, Unreachable, Usage
+from processor.model import EventType, Job, State
 from processor.options import SinkOptions
+from processor.ports import Subscription
 from processor.providers.hover import Hover
 from processor.simulation import serve
+from processor.wiring import App, read_settings
+from workers import scheduler
+from workers.alarming import begin
 
+FAILED = Job(provider="hover", source="main", id="7", state=State.FAILED)
 GOOD = """
 [sources.itwin]
 provider = "bentley"
@@ -82,13 +93,6 @@ def test_a_configuration_without_faults_is_summed_up(run):
     )
 
 
-def test_alarms_are_warned_about_since_nothing_raises_them_yet(run):
-    Path("jobwire.toml").write_text('[alarms]\njob_stuck = "48h"\n' + GOOD)
-    status, output = run("check", HOOK="hush")
-    assert status == 0
-    assert output.splitlines()[-1].startswith("warning: jobwire.toml: alarms.job_stuck: ")
-
-
 def test_without_any_configuration_the_built_in_one_is_fine_and_useless(run):
     status, output = run("check")
     assert status == 0
@@ -113,7 +117,8 @@ def asked(run, text, *, times=1):
 
 def test_online_says_in_one_line_that_redis_does_not_answer(run):
     status, lines = asked(run, '[redis]\nurl = "redis://:hush@127.0.0.1:1/0"\n')
-    assert (status, lines) == (1, ["redis: FAULT: Redis does not answer (ConnectionError)", BUILT_IN])
+    what_to_do = "see that it runs, and that [redis].url or REDIS_URL leads to it"
+    assert (status, lines) == (1, [f"redis: FAULT: Redis does not answer (ConnectionError): {what_to_do}", BUILT_IN])
 
 
 def test_online_without_a_redis_says_what_to_do(run):
@@ -125,7 +130,8 @@ def test_online_without_a_redis_says_what_to_do(run):
 
 def test_online_tells_how_redis_is(run, redis_url):
     status, lines = asked(run, f'[redis]\nurl = "{redis_url}"\n')
-    assert (status, lines[0], lines[-1]) == (0, "redis: answers", BUILT_IN)
+    assert (status, lines[-1]) == (0, BUILT_IN)
+    assert re.fullmatch(r"redis: answers: Valkey [\d.]+, [\d.]+[KMG] used, clocks 0\.\d s apart", lines[0])
     assert any(line.startswith("warning: redis: no append-only file") for line in lines)
 
 
@@ -178,6 +184,205 @@ def test_a_receiver_that_is_there_is_asked_without_an_event(run, redis_url):
         f"sink crm: {served.url}/… answers (OPTIONS: 405); whether it takes events, only one can tell",
     )
     assert seen == [("OPTIONS", b"")]
+
+
+# --- Redis, and who is at work
+
+
+@dataclass
+class Server:
+    """A Redis that is asked how it is; `seconds` is how far its clock is behind."""
+
+    info_: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    hides: bool = False
+
+    def info(self, section: str = "") -> dict[str, Any]:
+        well = {"redis_version": "8.0.1", "aof_enabled": 1, "used_memory_human": "2.00M", "connected_slaves": 0}
+        return well | self.info_
+
+    def time(self) -> tuple[int, int]:
+        at = time.time() - self.seconds
+        return int(at), int(at % 1 * 1e6)
+
+    def config_get(self, name: str) -> dict[str, str]:
+        if self.hides:
+            raise ResponseError("unknown command CONFIG")
+        return self.settings
+
+
+def said(server: Server, *, wait_replicas: int = 0) -> list[str]:
+    return [str(finding) for finding in redis_state(server, wait_replicas=wait_replicas)]
+
+
+def test_a_redis_that_is_well_is_one_line():
+    assert said(Server()) == ["redis: answers: Redis 8.0.1, 2.00M used, clocks 0.0 s apart"]
+    assert said(Server(hides=True)) == said(Server())
+
+
+@pytest.mark.parametrize(
+    ("info", "line"),
+    [
+        ({"redis_version": "6.2.0"}, "redis: FAULT: version 6.2.0 is too old: 7 or later is needed"),
+        (
+            {"aof_last_write_status": "err"},
+            "redis: FAULT: its append-only file cannot be written: see whether its disk is full",
+        ),
+        (
+            {"maxmemory": 100, "used_memory": 95},
+            "redis: FAULT: Redis has used 95% of its maxmemory: notifications are refused from 90% on; "
+            "raise maxmemory, or shorten retention.events",
+        ),
+        (
+            {"maxmemory": 100, "used_memory": 80},
+            "warning: redis: 80% of its maxmemory is used; raise maxmemory, or shorten retention.events",
+        ),
+        ({"maxmemory": 100, "used_memory": 70}, None),
+        (
+            {"maxmemory": 100, "used_memory": 1, "maxmemory_policy": "allkeys-lru"},
+            "warning: redis: maxmemory-policy is allkeys-lru: work may be evicted; use noeviction",
+        ),
+    ],
+)
+def test_what_a_redis_lacks_is_told_with_what_to_do(info, line):
+    assert said(Server(info))[1:] == ([line] if line else [])
+
+
+def test_an_append_only_file_that_is_never_synced_is_warned_about():
+    found = said(Server(settings={"appendfsync": "no"}))
+    expected = "appendfsync is no: a crash of its machine loses what was accepted; use everysec or always"
+    assert found[1:] == [f"warning: redis: {expected}"]
+    assert said(Server(settings={"appendfsync": "everysec"}))[1:] == []
+
+
+def test_replicas_that_are_missing_are_a_fault_since_nothing_is_accepted():
+    found = said(Server({"connected_slaves": 1}), wait_replicas=2)
+    assert found[1:] == ["redis: FAULT: has 1 replicas, and redis.wait_replicas is 2: each webhook is answered 503"]
+    assert said(Server({"connected_slaves": 2}), wait_replicas=2)[1:] == []
+
+
+@pytest.mark.parametrize(("behind", "which"), [(90, "ahead of"), (-90, "behind")])
+def test_clocks_that_differ_are_warned_about(behind, which):
+    [_, found] = said(Server(seconds=behind))
+    assert found == f"warning: redis: the clock of this machine is 90 s {which} that of Redis: set both by NTP"
+
+
+def test_nobody_at_work_is_a_warning_and_says_what_does_not_happen(run, redis_url):
+    status, lines = asked(run, f'[redis]\nurl = "{redis_url}"\n')
+    assert status == 0
+    assert [line for line in lines if line.startswith(("warning: workers", "warning: scheduler"))] == [
+        "warning: workers: none seen: nothing is looked at or delivered until `jobwire worker` or `jobwire up` runs",
+        "warning: scheduler: none seen: no lists are read, no alarms raised, nothing old forgotten until "
+        "`jobwire scheduler` runs",
+    ]
+
+
+def test_who_is_at_work_is_seen(run, redis_url):
+    text = f'[redis]\nurl = "{redis_url}"\n'
+    Path("jobwire.toml").write_text(text)
+    app = App(read_settings("jobwire.toml", {}), redis_url)
+    app.journal.seen("worker of the test")
+    scheduler.turn(app)
+    status, lines = asked(run, text)
+    assert status == 0
+    assert "workers: 1 seen within the last minute" in lines
+    assert any(re.fullmatch(r"scheduler: seen \d+ s ago", line) for line in lines)
+
+
+def test_what_is_not_well_already_is_told_last_with_the_command_that_shows_it(office):
+    office.told["ops"].failing = office.told["crm"].failing = Refused("410")
+    office.happens(FAILED)
+    office.deliver()
+    office.provider.jobs["404"] = Refused("no such job")
+    office.knock("404")
+    office.look()
+    begin(office.app, EventType.OPS_JOB_STUCK, "sources/main", detail="job 7\x1b is stuck")
+    lines = office.run("check", "--online").stdout.splitlines()
+    since = r"[-\d]{10} [:\d]{8} UTC"
+    assert lines[-4:-1] == [
+        "warning: source main: 1 notification dead: jobwire notifications --dead --source main",
+        "warning: sink crm: 1 delivery dead: jobwire deliveries --dead --sink crm; jobwire replay --dead --sink crm",
+        "warning: sink ops: 1 delivery dead: jobwire deliveries --dead --sink ops; jobwire replay --dead --sink ops",
+    ]
+    assert re.fullmatch(rf"warning: ops\.job_stuck: sources/main since {since}: job 7 is stuck", lines[-1])
+
+
+def test_a_sink_that_takes_nothing_is_told(office):
+    office.told["crm"].failing = Unreachable("the connection was refused")
+    office.happens(FAILED)
+    office.deliver()
+    lines = office.run("check", "--online").stdout.splitlines()
+    assert any(
+        re.match(r"warning: sink crm: takes nothing since .* UTC: jobwire deliveries --sink crm", x) for x in lines
+    )
+
+
+# --- webhooks
+
+
+OURS = "https://jobs.example.com/webhooks/main"
+WEBHOOKS = f"""
+[server]
+public_url = "{OURS.removesuffix("/webhooks/main")}"
+[sources.main]
+provider = "hover"
+rate_limits = []
+reconcile = 0
+"""
+
+
+@pytest.fixture
+def subscribed(tmp_path, redis_url, monkeypatch):
+    """A provider that can be asked for its webhooks; what `check --online` says of them."""
+    monkeypatch.chdir(tmp_path)
+    provider = Subscribing()
+    monkeypatch.setattr(registry, "provider", lambda name: provider)
+    desk = Desk(tmp_path, redis_url)
+    desk.write(WEBHOOKS)
+
+    def told() -> tuple[int, list[str]]:
+        done = desk.run("check", "--online")
+        return done.exit_code, [line for line in done.output.splitlines() if "webhooks main" in line]
+
+    return provider.hooks, told
+
+
+def test_a_webhook_that_is_not_registered_is_a_fault_with_the_command_to_run(subscribed):
+    hooks, told = subscribed
+    hooks.there = [Subscription("7", "https://other.example.com/", "active")]
+    line = f"webhooks main: FAULT: the provider has no webhook for {OURS}: jobwire webhooks register main"
+    assert told() == (1, [line])
+
+
+def test_a_webhook_in_trouble_is_a_fault(subscribed):
+    hooks, told = subscribed
+    hooks.there = [Subscription("7", OURS, "inactive", "inactive")]
+    line = "webhooks main: FAULT: webhook 7: inactive; the scheduler mends that, or tells that it cannot"
+    assert told() == (1, [line])
+
+
+def test_a_webhook_that_is_well_is_told_with_its_address(subscribed):
+    hooks, told = subscribed
+    hooks.there = [Subscription("7", OURS, "active"), Subscription("8", OURS, "inactive", "inactive")]
+    assert told() == (0, [f"webhooks main: {OURS} is registered"])
+
+
+@pytest.mark.parametrize("error", [Busy("500"), Forbidden("403: no permission"), RateLimited("429", retry_after=9.0)])
+def test_webhooks_that_cannot_be_looked_at_are_a_warning(subscribed, error):
+    hooks, told = subscribed
+    hooks.failing["subscriptions"] = error
+    status, [line] = told()
+    assert status == 0
+    assert line.startswith(f"warning: webhooks main: cannot be looked at: {error.message}")
+
+
+def test_without_a_public_url_no_webhook_is_asked_for(subscribed, tmp_path):
+    hooks, told = subscribed
+    file = tmp_path / "jobwire.toml"
+    file.write_text(re.sub("public_url = .*", "", file.read_text()))
+    assert told() == (0, [])
+    assert hooks.calls == []
 
 
 # --- tokens
@@ -237,7 +442,7 @@ def test_a_wrong_secret_of_the_application_is_told_for_each_source(run, redis_ur
     assert lines[-3:-1] == [
         "source hover-demo: FAULT: the token endpoint refuses the application, not its refresh_token: "
         "check client_id, client_secret and token_url",
-        "source itwin-demo: FAULT: the token endpoint answered 400: "
+        "source itwin-demo: FAULT: reconnect needed: the token endpoint answered 400: "
         "check client_id and client_secret, and whether the application still exists",
     ]
 
@@ -248,7 +453,8 @@ def test_a_spent_refresh_token_needs_a_person(run, redis_url, simulated):
         status, lines = asked(run, f'{text}[redis]\nurl = "{redis_url}"\n')
         assert status == 1
         assert lines[-3:-1] == [
-            f"source hover-demo: FAULT: {why}: authorise the application again and set the new refresh_token",
+            f"source hover-demo: FAULT: reconnect needed: {why}: "
+            "authorise the application again and set the new refresh_token",
             lines[-2],
         ]
         assert lines[-2].startswith("source itwin-demo: has an access token")
@@ -327,7 +533,7 @@ def test_sinks_are_asked_at_the_same_time_and_closed(run, probe, redis_url):
 
 
 def test_a_sink_that_does_not_answer_is_a_fault_in_a_limited_time(run, probe, monkeypatch, caplog):
-    monkeypatch.setattr("processor.cli.check.SINK_SECONDS", 0.5)
+    monkeypatch.setattr("processor.cli.online.SINK_SECONDS", 0.5)
     began = time.monotonic()
     status, lines = asked(run, probes("stuck", "buggy", "wordy"))
     assert time.monotonic() - began < 20
@@ -351,10 +557,10 @@ def test_a_stuck_sink_does_not_keep_the_command_from_ending(tmp_path):
     (tmp_path / "jobwire.toml").write_text('[sinks.x]\ntype = "console"\n')
     code = """
 import time
-from processor.cli import check, main
+from processor.cli import main, online
 from processor.sinks.console import Console
 Console.try_out = lambda self: time.sleep(600)
-check.SINK_SECONDS = 0.2
+online.SINK_SECONDS = 0.2
 main(["check", "--online"])
 """
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -253,6 +254,30 @@ def test_each_event_and_each_step_of_its_progress_is_a_line(desk: Desk, plain: t
     assert lines[3].endswith("UTC  Processing cost estimate: Main House (7): 2.5 units")
     assert lines[4:] == ["2026-03-01 12:00:05 UTC  Job succeeded: Main House (7)"]
     assert watched.stderr == "watching job 7 of main; Ctrl-C stops watching here\n"
+
+
+def test_on_a_terminal_the_progress_moves_in_one_line_below_the_events(
+    desk: Desk, plain: tuple[Plain, App], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TTY_COMPATIBLE": "1", "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    provider, app = plain
+    provider.jobs["7"] = replace(JOB, name="Main\x1b[2J House")
+    with working(app, "main"), watching(desk, "main", "7") as watched:
+        wait_for(lambda: len(provider.fetched) >= 1)
+        provider.jobs["7"] = replace(JOB, progress=40.0)
+        ask_again(app)
+        wait_for(lambda: len(provider.fetched) >= 2)
+        wait_for(lambda: app.journal.snapshot("main", "7")["progress"] == 40.0)
+        provider.jobs["7"] = DONE
+        ask_again(app)
+        assert watched.ends() == 0
+    moved = re.sub(r"\x1b\[\??[\d;]*[A-Za-z]|\r", "\n", watched.stdout)  # what moves the cursor, as a line of its own
+    lines = [line.strip() for line in moved.splitlines()]
+    assert sum(line.endswith("Job succeeded: Main House (7)") for line in lines) == 1
+    assert sum("New job: " in line for line in lines) == 1
+    assert any(re.search(r"Main House \(7\): processing, \d+ %  *\S*  *0:00:\d\d", line) for line in lines), lines
+    assert "\x1b[2J" not in watched.stdout, "a name moves no cursor"
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELLED])
