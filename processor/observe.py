@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
+from processor import __version__
 from processor.errors import ProcessorError
 from processor.model import Secret
 
@@ -43,16 +44,31 @@ _SECRET_TEXT = re.compile(
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSEEN_IN_LINES = re.compile(f"(?!\n){_UNSEEN.pattern}")
 
+_QUOTED = re.compile(
+    r"""(?<!\w)b?(?P<quote>['"])(?:(?P<word>[A-Za-z_]\w{0,39})(?P=quote)|(?:\\.|(?!(?P=quote)).)*(?:(?P=quote)|\Z))
+    | [{\[].*""",  # a document, or the beginning of one
+    re.DOTALL | re.VERBOSE,
+)
+_LONGEST = 300  # characters of what a bug says
+
 _PART = re.compile(r"[^\s/:@?&=,;]+=*")
 
 _hidden: tuple[str, ...] = ()
 
 
-def set_up(log_format: str | None, sentry_dsn: Secret | None, *, hidden: object = None) -> None:
+def set_up(
+    log_format: str | None,
+    sentry_dsn: Secret | None,
+    *,
+    hidden: object = None,
+    process: str = "",
+    transport: Any = None,
+) -> None:
     """Send every log line of this process to stderr, ours and the libraries', and unexpected errors to Sentry.
 
     `log_format` is "text", "json", or None: text on a terminal, JSON elsewhere. `hidden` is whatever holds secrets (the
     Settings, say): they are taken out of lines and reports wherever they are quoted, by a bug's own message too.
+    `process` (web, worker, scheduler) is a tag of every report; `transport` takes the place of Sentry's own in tests.
     """
     global _hidden
     _hidden = tuple(sorted(set(_secrets_in(hidden)), key=len, reverse=True))
@@ -60,7 +76,7 @@ def set_up(log_format: str | None, sentry_dsn: Secret | None, *, hidden: object 
     sys.excepthook = _uncaught
     threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
     if sentry_dsn:
-        _sentry(sentry_dsn)
+        _sentry(sentry_dsn, process, transport)
 
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
@@ -138,28 +154,44 @@ def _plain(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableM
     return structlog.stdlib.ProcessorFormatter.remove_processors_meta(logger, method, line)
 
 
-def _sentry(dsn: Secret) -> None:
+def _sentry(dsn: Secret, process: str, transport: Any) -> None:
     import sentry_sdk  # slow to import, and most installations have no Sentry
+    from sentry_sdk.integrations.logging import LoggingIntegration
+    from sentry_sdk.integrations.rq import RqIntegration
 
     sentry_sdk.init(
         dsn=dsn.reveal(),
+        release=f"jobwire@{__version__}",  # the environment is SENTRY_ENVIRONMENT's, as Sentry documents it
+        transport=transport,
+        # A library's ERROR is mostly an outage, and told as one; what RQ's would add are the arguments of a task.
+        disabled_integrations=[LoggingIntegration, RqIntegration],
+        auto_session_tracking=False,  # a release would count every request there too
         send_default_pii=False,
         include_local_variables=False,  # bodies, signatures and secrets live in local variables
         max_request_body_size="never",
         before_send=scrub_report,
         before_breadcrumb=_trace,
     )
+    if process:
+        sentry_sdk.get_global_scope().set_tag("process", process)
 
 
 def _trace(crumb: Any, hint: Any) -> Any:
-    """Sentry's `before_breadcrumb`: what we call, by HTTP or as a command, stays with us: a path may be a secret."""
-    return None if crumb.get("type") == "http" or crumb.get("category") in ("httplib", "subprocess") else crumb
+    """Sentry's `before_breadcrumb`: what we call stays with us: a path may be a secret, a key the name of a job."""
+    ours = ("httplib", "subprocess", "redis")
+    return None if crumb.get("type") in ("http", "redis") or crumb.get("category") in ours else crumb
 
 
-def report(error: Exception) -> None:
-    """Tell Sentry of an error that was caught because work must go on. Nothing happens without a DSN."""
+def report(error: Exception, **about: str) -> None:
+    """Tell Sentry of an error that was caught because work must go on, with tags. Nothing happens without a DSN."""
     if "sentry_sdk" in sys.modules:  # imported by `set_up` only
-        sys.modules["sentry_sdk"].capture_exception(error)
+        sys.modules["sentry_sdk"].capture_exception(error, tags=about)
+
+
+def about(**tags: str) -> None:
+    """Tag whatever is reported while this request lasts. Nothing happens without a DSN."""
+    if "sentry_sdk" in sys.modules:
+        sys.modules["sentry_sdk"].set_tags(tags)
 
 
 def scrub_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -177,8 +209,15 @@ def scrub_report(report: Event, hint: Hint) -> Event | None:
     request = report.get("request")
     if request:
         report["request"] = {key: request[key] for key in ("method", "url") if key in request}
+    for raised in (report.get("exception") or {}).get("values") or ():
+        raised["value"] = _unquoted(str(raised.get("value") or ""))
     clean: Event = scrubbed(report)
     return clean
+
+
+def _unquoted(message: str) -> str:
+    """What a bug says, without what it quotes, which may be anybody's address: but for words such as a program has."""
+    return _QUOTED.sub(lambda found: found[0] if found["word"] else STARS, message)[:_LONGEST]
 
 
 def scrubbed(value: Any, key: str = "") -> Any:

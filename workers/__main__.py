@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     try:
         app = from_environment(os.environ)
         telemetry = app.settings.telemetry
-        observe.set_up(telemetry.log_format, telemetry.sentry_dsn, hidden=app.settings)
+        observe.set_up(telemetry.log_format, telemetry.sentry_dsn, hidden=app.settings, process=arguments[0])
         leash.hold()
         role(app)
     except ProcessorError as e:

@@ -31,23 +31,43 @@ def begin(
 ) -> bool:
     """Raise an alarm about `place` (`sources/NAME` or `sinks/NAME`) unless it stands already; whether it was raised.
 
-    `thing` tells several of one kind at one place apart. Raises Unavailable.
+    `thing` tells several of one kind at one place apart; `since` is when what it is about began, if that was not now.
+    What has been over and begins again, with the same `since`, is another event. Raises Unavailable.
     """
     now = app.tools.clock()
-    began = since or now
-    event = alarm(kind, place, state="raised", since=began, now=now, count=count, detail=detail, thing=thing)
-    state = json.dumps({"since": timestamp(began), "detail": detail})
+    began, raised = since or now, timestamp(now)
+    event = alarm(
+        kind, place, state="raised", since=began, now=now, count=count, detail=detail, thing=f"{thing} {raised}"
+    )
+    state = json.dumps({"since": timestamp(began), "detail": detail, "raised": raised})
     return tell(app, event, standing=(_name(kind, place, thing), state))
 
 
-def end(app: App, kind: EventType, place: str, *, thing: str = "", count: int | None = None) -> bool:
-    """Say that an alarm is over, if it stands; whether it did. Raises Unavailable."""
+def end(
+    app: App,
+    kind: EventType,
+    place: str,
+    *,
+    thing: str = "",
+    count: int | None = None,
+    detail: str | None = None,
+) -> bool:
+    """Say that an alarm is over, if it stands; whether it did. `detail` is what is said of its end, else what was said
+    when it began. Raises Unavailable."""
     name = _name(kind, place, thing)
-    stands = app.journal.alarms().get(name)
+    stands = app.journal.alarm(name)
     if stands is None:
         return False
-    since, now = datetime.fromisoformat(stands["since"]), app.tools.clock()
-    event = alarm(kind, place, state="over", since=since, now=now, count=count, detail=stands["detail"], thing=thing)
+    event = alarm(
+        kind,
+        place,
+        state="over",
+        since=datetime.fromisoformat(stands["since"]),
+        now=app.tools.clock(),
+        count=count,
+        detail=stands["detail"] if detail is None else detail,
+        thing=f"{thing} {stands['raised']}",
+    )
     return tell(app, event, standing=(name, ""))
 
 

@@ -6,10 +6,12 @@ import time
 
 import structlog
 
+from processor import tracing
 from processor.model import JSON
 from processor.pipeline import deliver as pipeline
 from processor.pipeline.gather import quiet_until
 from processor.ports import Occasion
+from processor.store import keys
 from processor.store.work import Claim
 from processor.wiring import App
 from workers.ending import ms, poisonous, settle
@@ -27,21 +29,25 @@ def deliver(app: App, sink: str, claim: Claim) -> None:
         return
     began, ids = time.monotonic(), [item.id for item in claim.items]
     about: dict[str, JSON] = {"sink": sink, "event_id": ids[0], "attempt": claim.attempts + 1}
+    if job := keys.job_of(claim.lane):
+        about["source"], about["job"] = keys.source_of(claim.lane), job
     if len(ids) > 1:
         about["together"] = ids
+    about["trace"] = tracing.trace_of(claim.trace)
     configured = app.settings.sinks[sink]
     if poisonous(app, claim, about) or _not_now(app, sink, claim, about):
         return
     try:
         bodies = [item.body for item in claim.items]
-        reference = pipeline.deliver(app.sinks[sink], bodies, omit=configured.omit, occasion=_occasion(claim))
+        with tracing.going_on(claim.trace):
+            reference = pipeline.deliver(app.sinks[sink], bodies, omit=configured.omit, occasion=_occasion(claim))
     except Exception as e:  # noqa: BLE001  # whatever it was, it is settled: again later, or dead and visible
         settle(app, claim, e, policy=configured.retry, about=about, began=began)
         return
     if app.lanes.done(claim, reference, ms=ms(began)):
-        log.info("delivered", **about, reference=reference, ms=ms(began))
+        log.info("delivered", **about, outcome="ok", reference=reference, ms=ms(began))
     else:
-        log.warning("delivered too late: another had it too", **about, ms=ms(began))
+        log.warning("delivered too late: another had it too", **about, outcome="stale", ms=ms(began))
 
 
 def _not_now(app: App, sink: str, claim: Claim, about: dict[str, JSON]) -> bool:
@@ -49,7 +55,7 @@ def _not_now(app: App, sink: str, claim: Claim, about: dict[str, JSON]) -> bool:
     manner, now = app.settings.sinks[sink].manner, app.tools.clock()
     if ends := quiet_until(manner, now):
         app.lanes.hold(claim, ends.timestamp() - now.timestamp(), Occasion.GROUP)
-        log.info("held until quiet hours are over", **about)
+        log.info("held until quiet hours are over", **about, outcome="held")
         return True
     if manner.storm_limit is None or _occasion(claim) is Occasion.DIGEST:
         return False

@@ -32,10 +32,10 @@ _TRIPS = (Unreachable, Busy, Shut)  # the far end itself, not what it was asked 
 
 def poisonous(app: App, claim: Claim, about: dict[str, JSON]) -> bool:
     """Whether an item killed its workers: then it is dead now, before it kills another."""
-    if claim.lost <= retry.LOST:
+    if claim.lost < retry.LOST:
         return False
     app.lanes.dead(claim, "Poison", f"{claim.lost} workers died or stalled with it")
-    log.error("dead", **about, reason="Poison")
+    log.error("dead", **about, outcome="dead", reason="Poison")
     return True
 
 
@@ -45,8 +45,8 @@ def settle(
     """End `claim` as `error` asks for. Raises Unavailable; the lane's lease ends it then."""
     if not isinstance(error, ProcessorError):
         log.exception("unexpected", **about)
-        observe.report(error)
-    verdict = retry.after(error, attempts=claim.attempts, age=_age(app, claim), policy=policy)
+        observe.report(error, **{name: about[name] for name in ("source", "sink") if name in about})
+    verdict = retry.after(error, attempts=claim.attempts, age=_age(claim, began), policy=policy)
     if isinstance(verdict, retry.Dead) and not claim.items and not isinstance(error, (Permanent, NotYet)):
         verdict = retry.Again(retry.LONGEST)  # nobody waits for this look, so there is nothing to give up
     reason, said = retry.words(error)
@@ -58,7 +58,7 @@ def settle(
             app.lanes.pause(
                 claim.resource, min(retry.LONGEST, error.retry_after), shared=isinstance(error, RateLimited)
             )
-        log.error("dead", **about, reason=reason, detail=verdict.detail, ms=ms(began))
+        log.error("dead", **about, outcome="dead", reason=reason, detail=verdict.detail, ms=ms(began))
         return
     if isinstance(error, ReconnectNeeded):
         app.journal.trouble(keys.source_of(claim.lane), said, 2 * retry.RECONNECT_PAUSE)
@@ -71,13 +71,15 @@ def settle(
         shared=isinstance(error, RateLimited),
         tried=tried,
     )
-    log.warning("again later", **about, reason=reason, detail=said, seconds=round(verdict.delay, 1), ms=ms(began))
+    later = round(verdict.delay, 1)
+    log.warning("again later", **about, outcome="again", reason=reason, detail=said, seconds=later, ms=ms(began))
 
 
-def _age(app: App, claim: Claim) -> float:
-    """Seconds since the youngest of the items was due: an old one does not take a new one with it."""
-    since = [float(at) for item in claim.items if (at := item.detail.get("due") or item.detail.get("at"))]
-    return app.tools.clock().timestamp() - max(since) / 1000 if since else 0.0
+def _age(claim: Claim, began: float) -> float:
+    """Seconds since the youngest of the items was due: an old one does not take a new one with it. By the clock of
+    Redis, which wrote down when that was: a worker whose own is wrong gives nothing up too soon."""
+    ages = [float(item.detail["age"]) / 1000 for item in claim.items]
+    return min(ages) + time.monotonic() - began if ages else 0.0
 
 
 def ms(began: float) -> float:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import structlog
 
+from processor import observe
 from processor.errors import Unavailable
 from processor.queue import new_hand
 from workers.shift import Shift
@@ -46,8 +47,9 @@ class Keeper(threading.Thread):
                 if not away:  # told once for each outage
                     log.warning("Redis is away; trying on", reason=e.message)
                 away = True
-            except Exception:
+            except Exception as e:
                 log.exception("unexpected")
+                observe.report(e)
             self._over.wait(TICK)
 
     def stop(self) -> None:

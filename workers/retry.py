@@ -6,13 +6,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from processor.errors import NotYet, Permanent, ProcessorError, RateLimited, ReconnectNeeded, Retryable
+from processor.errors import Newer, NotYet, Permanent, ProcessorError, RateLimited, ReconnectNeeded, Retryable
 from processor.options import RetryPolicy
 
 FIRST, LONGEST = 4.0, 3600.0  # seconds: a first retry comes within 5 s, none later than an hour
 LOST = 5  # workers that an item may kill before it is dead
 NOT_YET = 5  # looks at a job that the provider does not know, within a minute
 RECONNECT_PAUSE = 60.0
+UPGRADE = 30.0  # seconds until a worker of the newer release may be there
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def after(
         return Dead(reason, f"{said}; given up after {attempts + 1} attempts (retry.max_attempts)")
     if age >= policy.max_age:
         return Dead(reason, f"{said}; given up after {round(age)} s (retry.max_age)")
+    if isinstance(error, Newer):
+        return Again(UPGRADE, counts=False)
     asked = error.retry_after if isinstance(error, Retryable) else None
     if asked is not None:
         wait = min(LONGEST, asked)

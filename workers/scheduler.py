@@ -16,9 +16,12 @@ from processor.errors import RateLimited, Retryable, Unavailable
 from processor.model import EventType
 from processor.pipeline.alarms import alarm
 from processor.ports import HoldsGrant, Lists
+from processor.store.index import sweep
+from processor.store.pulse import EVERY
 from processor.wiring import App
-from workers import alarming
+from workers import alarming, watching
 from workers.drifting import tell_of_drift
+from workers.orphans import bury_orphans
 from workers.watchdog import watch_webhooks
 
 log = structlog.get_logger(__name__)
@@ -27,6 +30,7 @@ LOOK = 1.0  # seconds between looks at what is due
 TURN = 10.0  # seconds that the lists of one source are read before the next source's turn comes
 READING = 25.0  # … and that nobody else reads them, from each page on
 LATER = 30.0  # … or, when that failed, until it is tried again
+DAY = 86400.0
 GRACE = 300.0  # seconds within which a webhook may still tell what reconciliation found first
 
 
@@ -40,8 +44,9 @@ class Duty:
 
 
 def retention(app: App) -> None:
-    """Forget journal entries and dead items older than `retention.events`; the rest expires by itself."""
+    """Forget what journal, lists and the dead have older than `retention.events`; the rest expires by itself."""
     gone = app.journal.trim(older_than=app.settings.retention.events)
+    sweep(app.scripts, app.scripts.client, older_than=app.settings.retention.events)
     if gone:
         log.info("retention", journal_entries=gone)
 
@@ -71,17 +76,23 @@ def _read_on(app: App, source: str, provider: Lists) -> None:
     while time.monotonic() < ends:
         app.journal.put_off_duty(f"reconcile:{source}", READING)  # whoever is killed here holds nobody up for long
         step = reconciling.step(app, source, provider)
-        if step.over:
-            repaired(app, source)
         if step.over or step.wait:
             return
 
 
-def repaired(app: App, source: str) -> None:
-    """Tell how many jobs had ended that no webhook told of, nor has since: once a pass."""
-    found = app.journal.untold(source, older_than=min(app.settings.sources[source].reconcile, GRACE))
-    if not found:
-        return
+def repaired(app: App) -> None:
+    """Tell how many jobs of each source had ended that no webhook told of, nor has since: once a pass, whoever read."""
+    for source, provider in app.providers.items():
+        passes = reconciling.over(app, source) if isinstance(provider, Lists) else 0
+        if passes and (found := _untold(app, source)) and app.journal.take_duty(f"repaired:{source}:{passes}", DAY):
+            _tell_repaired(app, source, found)
+
+
+def _untold(app: App, source: str) -> list[str]:
+    return app.journal.untold(source, older_than=min(app.settings.sources[source].reconcile or GRACE, GRACE))
+
+
+def _tell_repaired(app: App, source: str, found: list[str]) -> None:
     now = app.tools.clock()
     some = ", ".join(unquote(job.partition("/")[2]) for job in found[:5])
     detail = f"no webhook told of the end of: {some}" + (f" and {len(found) - 5} more" if len(found) > 5 else "")
@@ -104,12 +115,25 @@ def grants(app: App) -> None:
             alarming.end(app, EventType.OPS_SUBSCRIPTION_BROKEN, place, thing=thing)
 
 
+def pulse(app: App) -> None:
+    """Note what all counters came to, for the charts."""
+    app.pulse.write(app.journal.counters())
+
+
 DUTIES = (
     Duty("grants", 5.0, grants),
     Duty("retention", 600.0, retention),
+    Duty("orphans", 600.0, bury_orphans),
     Duty("reconcile", 1.0, reconcile),
     Duty("drift", 5.0, tell_of_drift),
     Duty("webhooks", 5.0, watch_webhooks),
+    Duty("repaired", 5.0, repaired),
+    Duty("silence", 10.0, watching.silence),
+    Duty("rejections", 5.0, watching.rejections),
+    Duty("stuck", 30.0, watching.stuck),
+    Duty("failing", 5.0, watching.failing),
+    Duty("forgotten", 30.0, watching.forgotten),
+    Duty("pulse", EVERY, pulse),
 )
 
 

@@ -14,14 +14,16 @@ from typing import Any
 import redis
 import structlog
 from rq import Queue, SimpleWorker
-from rq.exceptions import StopRequested
+from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 
+from processor import observe
 from processor.connect import connect
-from processor.errors import Unavailable
-from processor.queue import QUEUE, Task
+from processor.errors import ProcessorError, Unavailable
+from processor.ports import TakesOver
+from processor.queue import QUEUE, Task, TaskQueue
 from processor.store.scripts import ours
 from processor.wiring import App
 from workers.keeper import Keeper
@@ -33,9 +35,12 @@ log = structlog.get_logger(__name__)
 THREADS = 16
 DRAIN = 20.0  # seconds for what is in hand at SIGTERM; what takes longer is handed back
 RECONNECT = 1.0
-# RQ's loop waits for a task 15 s less than this, and notices 10 s later that its Redis has gone without a word: as long
-# as a lease lasts.
-RQ_TTL = 20
+# RQ's loop waits for a task 15 s less than this, and then for the answer so many seconds more: it notices as soon as
+# everybody else here that its Redis has gone without a word.
+RQ_TTL = 17
+RQ_ANSWER = 3
+# What RQ meets when Redis is away, or when a task was in its queue twice and the other one has ended.
+NO_BUG = (redis.RedisError, InvalidJobOperation, NoSuchJobError)
 
 
 class NoDeathPenalty(BaseDeathPenalty):
@@ -50,6 +55,7 @@ class ThreadWorker(SimpleWorker):
     """Runs RQ's jobs in threads. One of these lives from one loss of Redis to the next; the pool outlives it."""
 
     job_class = Task  # RQ's own would call whatever a job in our queue names
+    queue_class = TaskQueue
     death_penalty_class = NoDeathPenalty
     max_connection_wait_time = 2.0
 
@@ -64,9 +70,23 @@ class ThreadWorker(SimpleWorker):
         )
         self._crew = crew
 
+    def register_birth(self) -> None:
+        """Called by RQ before anything else: only now may others say that this worker lives. RQ would take whoever was
+        said to live before for another one of its name, and give up."""
+        super().register_birth()  # type: ignore[no-untyped-call]  # RQ has not typed it
+        self._crew.rq = self
+
+    @property
+    def connection_timeout(self) -> int:
+        """Called by RQ: the seconds for any answer of Redis. RQ's own 10 beyond the wait would be most of a lease."""
+        return self.dequeue_timeout + RQ_ANSWER
+
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Called by RQ's loop with the job it took: wait for a free thread rather than take more than we can do."""
-        self._crew.room.acquire()
+        if not self._crew.room.acquire(blocking=False):
+            self._crew.shift.wanted.set()
+            self._crew.room.acquire()
+            self._crew.shift.wanted.clear()
         try:
             execution = self.prepare_execution(job)
             self._crew.pool.submit(self.perform_job, job, queue, execution).add_done_callback(self._crew.freed)
@@ -80,9 +100,11 @@ class ThreadWorker(SimpleWorker):
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Called by RQ with what a task raised, or what kept RQ from recording its end."""
-        if isinstance(exc_info[1], redis.RedisError):
+        if isinstance(exc_info[1], NO_BUG):
             log.warning("RQ could not record a task; the lanes do not mind", reason=type(exc_info[1]).__name__)
         else:
+            if isinstance(exc_info[1], Exception):
+                observe.report(exc_info[1])
             super().handle_exception(job, *exc_info)
 
     def _pubsub_exception_handler(self, exc: Exception, *_: Any) -> None:
@@ -93,6 +115,7 @@ class ThreadWorker(SimpleWorker):
     def teardown(self) -> None:
         """Called by RQ's loop at its end, mostly because Redis is away: then nobody waits for it to take leave, and
         RQ forgets a worker that gives no sign of life."""
+        self._crew.rq = None
         self.connection = self._crew.hasty
         try:
             self.register_death()  # type: ignore[no-untyped-call]  # RQ has not typed it
@@ -103,8 +126,8 @@ class ThreadWorker(SimpleWorker):
 
 
 def _no_bug(record: logging.LogRecord) -> bool:
-    """An outage is told in a line, without RQ's traceback."""
-    if record.exc_info and isinstance(record.exc_info[1], redis.RedisError):
+    """What is no bug is told in a line, without RQ's traceback."""
+    if record.exc_info and isinstance(record.exc_info[1], NO_BUG):
         record.exc_info = None
     return True
 
@@ -131,8 +154,8 @@ class Crew:
         self._listening = True
         try:
             if not self.shift.stopping.is_set():
-                self.rq = ThreadWorker(self, connect(self.shift.app.redis_url, patient=True, text=False))
-                self.rq.work(logging_level="WARNING")
+                rq = ThreadWorker(self, connect(self.shift.app.redis_url, patient=True, text=False))
+                rq.work(logging_level="WARNING")
         except (redis.RedisError, OSError) as e:
             log.warning("Redis is away; connecting again", reason=type(e).__name__)
         finally:
@@ -160,9 +183,9 @@ class Crew:
 
     def beat(self) -> None:
         """RQ's own sign of life, for `rq info`: its loop gives none while all threads are busy."""
-        if self.rq:
+        if rq := self.rq:
             with ours():
-                self.rq.heartbeat()
+                rq.heartbeat()
 
 
 def run(app: App, *, threads: int = THREADS) -> None:
@@ -172,7 +195,7 @@ def run(app: App, *, threads: int = THREADS) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, crew.stop)
     logging.getLogger("rq.worker").addFilter(_no_bug)
-    _resume(app)
+    threading.Thread(target=_resume, args=(app,), name="resume", daemon=True).start()  # it may ask providers
     keeper = Keeper(crew.shift, crew.beat)
     keeper.start()
     while not stopping.is_set():
@@ -185,7 +208,13 @@ def run(app: App, *, threads: int = THREADS) -> None:
 
 def _resume(app: App) -> None:
     """A restart may have brought the new grant that a source waits for; if not, its first fetch pauses it again."""
-    for resource in app.sources.values():
+    for name, resource in app.sources.items():
+        provider = app.providers[name]
+        try:
+            if isinstance(provider, TakesOver):
+                provider.take_over()
+        except ProcessorError as e:
+            log.warning("what is configured anew cannot be used now", source=name, reason=e.reason, detail=e.message)
         try:
             app.lanes.resume(resource)
         except Unavailable:
@@ -198,12 +227,15 @@ def _drain(crew: Crew) -> None:
     deadline = time.monotonic() + DRAIN
     while any(crew.shift.in_hand()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    claims, _ = crew.shift.in_hand()
-    lanes = replace(crew.shift.app, patient=False).lanes
-    for claim in claims:
-        try:
-            lanes.hand_back(claim)
-        except Unavailable:
-            log.warning("Redis is away; what was in hand goes on when its lease ends", lanes=len(claims))
-            return
+    claims, hands = crew.shift.in_hand()
+    app = replace(crew.shift.app, patient=False)
+    resources = {resource.name: resource for resource in (*app.sources.values(), *app.targets.values())}
+    try:
+        for claim in claims:
+            app.lanes.hand_back(claim)
+        for name, hand in hands:  # else nobody is sent in its place before its lease ends
+            app.lanes.leave(resources[name], hand, final=True)
+    except Unavailable:
+        log.warning("Redis is away; what was in hand goes on when its lease ends", lanes=len(claims))
+        return
     log.info("stopped", handed_back=len(claims))

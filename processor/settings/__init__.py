@@ -55,7 +55,10 @@ def load(
     """
     file = BUILT_IN if path is None else str(path)
     raw = {} if path is None else _parse(path)
-    return Reading(file, environ, provider_options, sink_options).settings(raw)
+    try:
+        return Reading(file, environ, provider_options, sink_options).settings(raw)
+    except RecursionError:  # a key of a thousand dots
+        raise ConfigError([Fault(file, "", "nests too deep")]) from None
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -65,8 +65,6 @@ class Reading:
             sinks = {"console": self.sink("console", {"type": "console"}, sources)}
         if self.faults:
             raise ConfigError(sorted(self.faults.values(), key=lambda fault: fault.key))
-        for alarm in (name for name, value in sections["alarms"].items() if value is not None):
-            self.warn(f"alarms.{alarm}", "is kept, but no alarm is raised in this version yet")
         return Settings(
             server=Server(**sections["server"]),
             redis=RedisSettings(**sections["redis"]),
@@ -110,6 +108,8 @@ class Reading:
         name, fallback = reference["name"], reference["default"]
         if name is None:
             self.fault(key, "has a ${ that is neither ${NAME} nor ${NAME:-default}")
+        elif not _is_text(self.environ.get(name, "")):
+            self.fault(key, f"needs the environment variable {name}, which is not UTF-8")
         elif fallback is not None:
             return self.environ.get(name) or fallback
         elif name in self.environ:
@@ -120,7 +120,9 @@ class Reading:
 
     def redis_url(self) -> Secret | None:
         url = self.environ.get("REDIS_URL", "").strip()
-        if url and not is_redis_url(url):
+        if not _is_text(url):
+            self.fault("REDIS_URL", "is not UTF-8", file=ENVIRONMENT)
+        elif url and not is_redis_url(url):
             self.fault("REDIS_URL", REDIS_URL_FAULT, file=ENVIRONMENT)
         return Secret(url) if url else None
 
@@ -209,6 +211,11 @@ class Reading:
             omit=tuple(options["omit"]),
             manner=_manner(options),
         )
+
+
+def _is_text(value: str) -> bool:
+    """Whether a variable was UTF-8: for bytes that are not, Python's environment has halves of characters."""
+    return value.isascii() or value == value.encode(errors="replace").decode()
 
 
 def _texts(values: Any, key: str) -> Iterator[tuple[str, str]]:

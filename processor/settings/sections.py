@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from processor.connect import is_address
 from processor.model import Secret
 from processor.options import Duration, RateField, Size, Url
 
@@ -16,6 +17,7 @@ DAY = 86400.0
 REDIS_URL_FAULT = (
     "must be redis://HOST:PORT/DB, rediss://…, unix:///PATH or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE"
 )
+_IN_A_HEADER = re.compile(r"[!-~]+")
 _SENTRY_DSN = re.compile(r"https?://[^@\s]+@[^/\s]+/(\S*/)?\d+")
 _POSITIVE = validate.Range(min=0, min_inclusive=False, error="must be more than 0")
 
@@ -24,10 +26,12 @@ def is_redis_url(text: str) -> bool:
     try:
         url = urlsplit(text)
         if url.scheme in ("redis", "rediss"):
-            return bool(url.hostname) and url.port != 0  # .port raises for what is no port
+            named = bool(url.hostname) and url.port != 0  # .port raises for what is no port
+        else:
+            named = bool(url.path.strip("/") if url.scheme == "unix" else url.netloc and url.scheme == "redis+sentinel")
     except ValueError:
         return False
-    return bool(url.path.strip("/") if url.scheme == "unix" else url.netloc and url.scheme == "redis+sentinel")
+    return named and is_address(text)
 
 
 class _MaybeSecret(fields.Field[Any]):
@@ -67,7 +71,7 @@ class _Server(Section):
     port = fields.Integer(load_default=None, validate=validate.Range(1, 65535, error="must be 1 to 65535"))
     public_url = Url(load_default=None)
     max_body = Size(load_default=1024**2, validate=_POSITIVE)
-    admin_token = _MaybeSecret()
+    admin_token = _MaybeSecret(_IN_A_HEADER.fullmatch, "must be visible ASCII without spaces: it travels in a header")
 
 
 class _Redis(Section):

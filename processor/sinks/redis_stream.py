@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields, validate
 from redis import exceptions as theirs
 from redis.typing import EncodableT, FieldT
 
-from processor.connect import connect
+from processor.connect import connect, is_address
 from processor.errors import Busy, Retryable, Shut, Unreachable, Usage
 from processor.http import shown
 from processor.model import JSON, Secret
@@ -38,10 +38,8 @@ class Address(SecretField):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Secret:
         secret = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            connect(secret.reveal(), patient=False).close()
-        except ValueError:
-            raise ValidationError("must be an address of Redis: redis://, rediss:// or unix://") from None
+        if not is_address(secret.reveal()):
+            raise ValidationError("must be an address of Redis: redis://, rediss:// or unix://")
         return secret
 
 

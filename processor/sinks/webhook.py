@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 from standardwebhooks import Webhook as Signer
 
+from processor import tracing
 from processor.errors import Busy, ProcessorError, RateLimited, Refused, Retryable, Shut
 from processor.http import HttpClient, check_address, origin, retry_after, shown
 from processor.model import CLOUDEVENTS_JSON, JSON, Secret
@@ -124,7 +125,8 @@ class Webhook:
 
     def deliver(self, event: Mapping[str, JSON]) -> None:
         body = json_line(event)
-        headers = {**self._headers, "Content-Type": CLOUDEVENTS_JSON, **self._signed(str(event["id"]), body)}
+        about = {"Content-Type": CLOUDEVENTS_JSON, **self._signed(str(event["id"]), body)}
+        headers = {**tracing.outgoing(), **self._headers, **about}
         answer = self._ask("POST", headers, body.encode())
         if not 200 <= answer.status < 300:
             raise self._failure(answer, headers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -165,13 +164,19 @@ class Journal:
     def workers(self) -> int:
         """How many worker processes were seen within the last minute."""
         with ours():
-            return int(self._client.zcount(keys.key("workers"), time.time() - WORKER_SEEN, "+inf"))
+            return int(self._client.zcount(keys.key("workers"), self._now() - WORKER_SEEN, "+inf"))
 
     def seen(self, worker: str) -> None:
         """A worker says that it lives."""
         with ours():
-            self._client.zadd(keys.key("workers"), {worker: time.time()})
-            self._client.zremrangebyscore(keys.key("workers"), "-inf", time.time() - WORKER_SEEN)
+            now = self._now()
+            self._client.zadd(keys.key("workers"), {worker: now})
+            self._client.zremrangebyscore(keys.key("workers"), "-inf", now - WORKER_SEEN)
+
+    def _now(self) -> float:
+        """By the server's clock: those of the workers may be wrong."""
+        seconds, micros = self._client.time()
+        return float(seconds + micros / 1_000_000)
 
     def gone(self, worker: str) -> None:
         """A worker says that it stops."""
@@ -191,8 +196,8 @@ class Journal:
 
     def trim(self, *, older_than: float) -> int:
         """Forget what is older than so many seconds; how many journal entries went. Events expire by themselves."""
-        before = int((time.time() - older_than) * 1000)
         with ours():
+            before = int((self._now() - older_than) * 1000)
             while old := self._client.zrangebyscore(keys.key("deadz"), "-inf", before, start=0, num=PAGE):
                 self._client.hdel(keys.key("dead"), *old)
                 self._client.zrem(keys.key("deadz"), *old)
@@ -203,6 +208,12 @@ class Journal:
         with ours():
             rows = self._client.hgetall(keys.key("alarms"))
         return {name.decode(): json.loads(text) for name, text in rows.items()}
+
+    def alarm(self, name: str) -> JSON | None:
+        """One alarm that stands, as in `alarms`; None when it does not."""
+        with ours():
+            text = self._client.hget(keys.key("alarms"), name)
+        return json.loads(text) if text else None
 
     def cursor(self, source: str) -> str:
         """Where reconciliation of a source stands, as it was written; "" when it never began."""
@@ -221,7 +232,7 @@ class Journal:
     def untold(self, source: str, *, older_than: float) -> list[str]:
         """The jobs at which something was found so many seconds ago that no webhook has told since."""
         with ours():
-            before = (time.time() - older_than) * 1000
+            before = (self._now() - older_than) * 1000
             members = self._client.zrangebyscore(keys.key("untold", source), "-inf", before)
         return [member.decode() for member in members]
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import math
 import secrets
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from processor import tracing
+from processor.errors import Unavailable
 from processor.model import JSON, Event
 from processor.ports import Occasion
 from processor.store import keys
@@ -22,6 +24,9 @@ from processor.store.scripts import Scripts
 from processor.store.work import Accepted, Claim, Found, Hint, Item, Page, Resource, Row, Tried
 
 TOGETHER = 1000  # events that come in one message at most
+BURIED = 500  # items that die in one script
+OUTAGE = 60.0  # seconds that the end of a claim waits for a Redis that is away
+AWAY = 0.3  # … asking so often
 LEASE = 15.0  # seconds that a killed worker's lane waits; renewed by the worker's keeper
 HAND_LEASE = 5.0  # seconds that an RQ task may wait in its queue before another may be sent for the same work
 FACTS_TTL = 366 * 86400  # what ids depend on
@@ -42,11 +47,15 @@ class Again(NamedTuple):
 class Lanes:
     """The lanes in Redis. `keep` and `dedup` are the retention of events and of seen-keys in seconds.
 
-    Every call raises Unavailable when Redis cannot do it now.
+    Every call raises Unavailable when Redis cannot do it now; the end of a claim only after `patience` seconds, since
+    what was done and is not written down is done once more.
     """
 
-    def __init__(self, scripts: Scripts, *, keep: float = 30 * 86400, dedup: float = 7 * 86400) -> None:
+    def __init__(
+        self, scripts: Scripts, *, keep: float = 30 * 86400, dedup: float = 7 * 86400, patience: float = 0.0
+    ) -> None:
         self._run = scripts
+        self._patience = patience
         self._keep = math.ceil(keep)
         self._dedup = math.ceil(dedup)
 
@@ -192,6 +201,7 @@ class Lanes:
                 "lease": LEASE * 1000,
                 "windows": resource.windows,
                 "share": resource.share,
+                "joins": resource.joins,
             },
         )
         if not rest:
@@ -231,13 +241,13 @@ class Lanes:
         }
         document = b"" if found.document is None else zlib.compress(found.document.encode(), 1)
         bodies = [json.dumps(e.cloudevent(), ensure_ascii=False) for e in found.events]
-        written, *hired = self._run("commit", arguments, found.facts, document, *bodies)
+        written, *hired = self._end("commit", arguments, found.facts, document, *bodies)
         by_name = {r.name: sink for sink, r in targets.items()}
         return [by_name[name] for name in hired] if written else None
 
     def done(self, claim: Claim, reference: str | None = None, *, ms: float = 0) -> bool:
         """The far end took the items, in `ms` milliseconds. False when the claim is stale."""
-        return bool(self._run("done", self._mine(claim) | {"ref": reference or "", "ms": ms, "keep": self._keep}))
+        return bool(self._end("done", self._mine(claim) | {"ref": reference or "", "ms": ms, "keep": self._keep}))
 
     def retry(
         self,
@@ -266,12 +276,12 @@ class Lanes:
             "trips": bool(tried and tried.trips),
             "keep": self._keep,
         }
-        return bool(self._run("retry", self._mine(claim) | arguments))
+        return bool(self._end("retry", self._mine(claim) | arguments))
 
     def hold(self, claim: Claim, delay: float, together: Occasion) -> bool:
         """Nobody may be told for `delay` seconds: what waits in the lane is due then, and may be told together."""
         arguments = {"delay": delay * 1000, "together": together, "most": TOGETHER}
-        return bool(self._run("hold", self._mine(claim) | arguments))
+        return bool(self._end("hold", self._mine(claim) | arguments))
 
     def admit(self, claim: Claim, sink: str, limit: tuple[int, float]) -> str:
         """Whether a message may go under the storm limit (count, seconds): "go"; "joined" when its items now wait for
@@ -286,7 +296,7 @@ class Lanes:
             "budget": claim.resource.gate,
             "windows": claim.resource.windows,
         }
-        return str(self._run("admit", self._mine(claim) | arguments))
+        return str(self._end("admit", self._mine(claim) | arguments))
 
     def hand_back(self, claim: Claim) -> bool:
         """Let go untouched: somebody else may have it at once."""
@@ -302,7 +312,18 @@ class Lanes:
             "tried": tried.dump() if tried else "",
             "answered": bool(tried and not tried.trips),
         }
-        return bool(self._run("dead", self._mine(claim) | arguments))
+        return bool(self._end("dead", self._mine(claim) | arguments))
+
+    def bury(self, resource: str, *, older_than: float, reason: str, detail: str) -> int:
+        """What waits for an R that nobody claims from, and has been due for so many seconds, is dead; how many items.
+
+        `reason` and `detail` are as for `dead`. Lanes in hand are left alone.
+        """
+        arguments = {"R": resource, "age": older_than * 1000, "reason": reason, "detail": detail, "keep": self._keep}
+        every = 0
+        while died := int(self._run("bury", arguments | {"most": BURIED, "so_far": every})):
+            every += died
+        return every
 
     def keep(self, claims: Sequence[Claim], hands: Sequence[tuple[str, str]]) -> set[str]:
         """Renew the leases of lanes and of (resource name, hand) in hand; returns the lanes that are no longer ours."""
@@ -351,6 +372,16 @@ class Lanes:
         """End a pause of this resource; one of its budget goes on."""
         self._run("resume", {"gate": resource.name})
 
+    def _end(self, name: str, arguments: dict[str, Any], *blobs: str | bytes) -> Any:
+        ends = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._run(name, arguments, *blobs)
+            except Unavailable:
+                if time.monotonic() >= ends:
+                    raise
+                time.sleep(AWAY)
+
     @staticmethod
     def _mine(claim: Claim) -> dict[str, Any]:
         return {
@@ -381,13 +412,9 @@ def _row_of(hint: Hint) -> dict[str, str]:
 
 
 def _delivery(row: Row, sink: Resource) -> list[JSON]:
-    return [sink.name, _lane(row), row.event.id, math.ceil(row.delay * 1000), str(row.together or "")]
-
-
-def _lane(row: Row) -> str:
-    if row.together is Occasion.DIGEST:
-        return keys.everything_lane(row.sink)
-    return keys.delivery_lane(row.sink, row.event.source, row.event.job_id)
+    of_job = keys.delivery_lane(row.sink, row.event.source, row.event.job_id)
+    lane = keys.everything_lane(row.sink) if row.together is Occasion.DIGEST else of_job
+    return [sink.name, lane, row.event.id, math.ceil(row.delay * 1000), str(row.together or ""), of_job]
 
 
 def _lanes_of(row: Again) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,12 +19,13 @@ OFF = 0.0
 @dataclass(frozen=True, slots=True)
 class Tallied:
     """Counts that are on their way to Redis: `rejected` by (source, reason), `ignored` by source, and the sources that
-    were `heard` of. `token` keeps them from being counted twice when they are sent twice."""
+    were `heard` of. `writer` and `number` keep them from being counted twice when they are sent twice."""
 
     rejected: Mapping[tuple[str, str], int] = field(default_factory=Counter)
     ignored: Mapping[str, int] = field(default_factory=Counter)
     heard: frozenset[str] = frozenset()
-    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    writer: str = ""
+    number: int = 0
 
 
 class Rejections:
@@ -50,7 +50,8 @@ class Rejections:
         for source, times in tallied.ignored.items():
             counts[f"notifications:{keys.refreshing(source)}:ignored"] += times
         arguments = {
-            "token": tallied.token,
+            "writer": tallied.writer,
+            "number": tallied.number,
             "counts": counts,
             "heard": sorted(tallied.heard),
             "unverified": unverified,

@@ -14,7 +14,7 @@ from redis.commands.core import Script
 from processor.errors import Unavailable
 from processor.store.keys import PREFIX
 
-REPLICA_MS = 1000  # how long replicas may take
+REPLICA_MS = 500  # how long replicas may take: less than the receiver's patience, so that it can say what is wrong
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
+import itertools
+import secrets
 import threading
 import time
 from collections import Counter
@@ -48,6 +49,7 @@ class Tally:
         self._rejected: Counter[tuple[str, str]] = Counter()
         self._ignored: Counter[str] = Counter()
         self._heard: set[str] = set()
+        self._name, self._numbers = secrets.token_hex(8), itertools.count(1)
         self._unwritten: Tallied | None = None
         self._thread: threading.Thread | None = None
 
@@ -81,7 +83,8 @@ class Tally:
         with self._lock:
             if not (self._rejected or self._ignored):
                 return None
-            tallied = Tallied(self._rejected, self._ignored, frozenset(self._heard))
+            heard = frozenset(self._heard)
+            tallied = Tallied(self._rejected, self._ignored, heard, self._name, next(self._numbers))
             self._rejected, self._ignored, self._heard = Counter(), Counter(), set()
         return tallied
 
@@ -96,9 +99,7 @@ class Tally:
             if self._thread is not None:
                 return
             self._thread = threading.Thread(target=self._run, name="tally", daemon=True)
-            # A process of granian's ends as those of multiprocessing do, without what atexit knows.
-            Finalize(self, self.flush, exitpriority=1)
-            atexit.register(self.flush)
+            Finalize(None, self.flush, exitpriority=1)  # atexit is not asked in the processes that granian starts
             self._thread.start()
 
     def _run(self) -> None:

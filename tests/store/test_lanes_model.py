@@ -8,10 +8,11 @@ The negative controls take one safeguard out of the scripts each; the same walk 
 
 from __future__ import annotations
 
+import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from processor.model import Event, EventType
 from processor.ports import Occasion
 from processor.store import keys
-from processor.store.lanes import LEASE, TOGETHER, Lanes
+from processor.store.lanes import LEASE, TOGETHER, Again, Lanes
 from processor.store.scripts import Scripts
 from processor.store.work import Claim, Found, Hint, Resource, Row
 
@@ -38,7 +39,8 @@ SINKS = {
 }
 STORM = (2, 10.0)  # messages in seconds, of the stormy one
 PLANS = {"grouped": (3.0, Occasion.GROUP), "daily": (20.0, Occasion.DIGEST)}
-RESOURCES = (SOURCE, *SINKS.values())
+# the same three when nothing is to be told together any more
+PLAIN = {name: replace(SINKS[name], joins=True) for name in ("grouped", "daily", "stormy")}
 
 
 @dataclass
@@ -62,6 +64,7 @@ class World:
         self.untold: set[str] = set()
         self.sent: list[tuple[str, str]] = []
         self.held: list[Held] = []
+        self.sinks = dict(SINKS)
         self.arrived: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.ever_dead: set[tuple[str, str]] = set()
         self.begun: dict[str, int] = {}
@@ -92,7 +95,7 @@ class World:
     # --- the workers -------------------------------------------------------------------------------------------------
 
     def a_worker_claims(self, pick: Pick) -> None:
-        self.claim(pick(RESOURCES))
+        self.claim(pick(self.resources))
 
     def a_worker_acts(self, pick: Pick) -> None:
         if self.held:
@@ -118,7 +121,7 @@ class World:
     def it_is_night(self, pick: Pick) -> None:
         """Whoever has something for the grouped one holds it; all that waits there is one message in the morning."""
         held: Held
-        for held in [h for h in self.held if h.claim.resource is SINKS["grouped"] and h.seen is None]:
+        for held in [h for h in self.held if h.claim.resource.name == "d:grouped" and h.seen is None]:
             self.held.remove(held)
             if self.lanes.hold(held.claim, pick((2, 30)), Occasion.GROUP):
                 self.messages.pop(held.claim.lane, None)
@@ -134,7 +137,12 @@ class World:
             self.claim(stalled.claim.resource)
 
     def everybody_is_held_off(self, pick: Pick) -> None:
-        self.lanes.pause(pick(RESOURCES), pick((1, 20)))
+        self.lanes.pause(pick(self.resources), pick((1, 20)))
+
+    def a_sink_is_configured_anew(self, pick: Pick) -> None:
+        """What is to be told together is told singly from now on, or the other way about."""
+        name = pick(list(PLAIN))
+        self.sinks[name] = SINKS[name] if self.sinks[name] is PLAIN[name] else PLAIN[name]
 
     def the_keeper_renews(self, pick: Pick) -> None:
         self.lanes.keep([h.claim for h in self.held], [])
@@ -144,6 +152,21 @@ class World:
             lane, _, item = member.partition(" ")
             assert self.lanes.revive(lane, item)
             assert not self.lanes.revive(lane, item)
+
+    def a_person_replays(self, pick: Pick) -> None:
+        """Mostly what is dead."""
+        dead = [member.partition("|")[0][2:] + " " + member.partition(" ")[2] for member in self.dead_deliveries()]
+        known = {job: int(self.redis.get(keys.key("facts", keys.job_key("h", job))) or 0) for job in JOBS}
+        found = [f"{sink} {job}#{n + 1}" for sink in SINKS for job in JOBS for n in range(known[job])]
+        if dead or found:
+            sink, _, event_id = pick(dead or found).partition(" ")
+            job, only_dead = event_id.rpartition("#")[0], pick((False, False, True))
+            again = Again(sink, event_id, "h", job, *self.plan(sink))
+            [outcome], _ = self.lanes.replay([again], sinks=self.sinks, hand="z", hold=60, only_dead=only_dead)
+            assert outcome in ({"again"} if dead else {"again", "waits", "alive"})
+
+    def dead_deliveries(self) -> list[str]:
+        return [member for member in self.redis.hkeys(keys.key("dead")) if member.startswith("d:")]
 
     def time_passes(self, pick: Pick) -> None:
         self.pass_time(pick((0.001, 0.3, 1, 5)))
@@ -160,6 +183,11 @@ class World:
         held = Held(claim)
         if resource is SINKS["stormy"] and claim.items and not self.admitted(claim):
             return held
+        if resource.joins:  # a message that joined what is told with everything is another one
+            for lane in [lane for lane in self.messages if lane.startswith(f"{resource.name}|")]:
+                ids = self.messages[lane]
+                if self.redis.lrange(keys.key("q", lane), 0, len(ids) - 1) != ids:
+                    del self.messages[lane]
         if resource is not SOURCE:
             ids = [item.id for item in claim.items]
             assert self.messages.setdefault(claim.lane, ids) == ids, "a repeat is another message"
@@ -192,9 +220,16 @@ class World:
         job = keys.job_of(held.claim.lane)
         known, seen = int(held.claim.facts or 0), held.seen or 0
         events = [_event(job, n) for n in range(known + 1, seen + 1)]
-        rows = [Row(sink, event, *PLANS.get(sink, ())) for event in events for sink in SINKS]
+        rows = [Row(sink, event, *self.plan(sink)) for event in events for sink in SINKS]
         found = Found("h", job, str(max(known, seen)), "{}", events=events, rows=rows, poll=50)
-        self.lanes.commit(held.claim, found, sinks=SINKS, hand="y")
+        self.lanes.commit(held.claim, found, sinks=self.sinks, hand="y")
+
+    def plan(self, sink: str) -> tuple[Any, ...]:
+        return () if self.sinks[sink].joins else PLANS.get(sink, ())
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        return (SOURCE, *self.sinks.values())
 
     def let_go(self, pick: Pick) -> Held | None:
         if not self.held:
@@ -219,12 +254,15 @@ class World:
     # --- what must hold ----------------------------------------------------------------------------------------------
 
     def check_lanes(self) -> None:
-        """A lane with work is due or in hand: in exactly one place, and not merely waiting to be looked at."""
+        """A lane with work is due or in hand: in exactly one place, and not merely waiting to be looked at. What waits
+        does so once, however often it was revived or replayed."""
         for key in self.redis.keys(keys.key("q", "*")):
             lane = key.removeprefix(keys.key("q", "x")[:-1])
             name = lane.partition("|")[0]
             places = [z for z in ("due", "run", "poll") if self.redis.zscore(keys.key(z, name), lane) is not None]
             assert places in (["due"], ["run"]), f"{lane} is in {places}"
+            items = self.redis.lrange(key, 0, -1)
+            assert len(items) == len(set(items)), f"{lane} has {items}"
 
     def calm_down(self) -> None:
         """Nobody dies any more; reconciliation tells of what no webhook told. Then nothing may be missing."""
@@ -234,7 +272,7 @@ class World:
         for _ in range(400):
             self.pass_time(1)
             self.a_person_revives_the_dead(_first)
-            claimed = [held for resource in RESOURCES if (held := self.claim(resource))]
+            claimed = [held for resource in self.resources if (held := self.claim(resource))]
             for held in [held for held in claimed if held in self.held]:
                 self.held.remove(held)
                 self.act(held)
@@ -249,6 +287,9 @@ class World:
                 if (sink, job) in self.ever_dead:  # the order is promised unless one of them is dead
                     first.sort(key=lambda i: int(i.rpartition("#")[2]))
                 assert first == wanted, f"{sink} got {first} of job {job}, not {wanted}"
+                stand = {json.loads(self.redis.hget(keys.key("dl", i), f"d:{sink}"))["state"] for i in wanted}
+                assert stand <= {"delivered"}, f"at {sink} events of job {job} are {stand}"
+        assert not self.redis.exists(keys.key("dead"), keys.key("deadz")), "somebody is dead still"
         self.redis.close()
 
 
@@ -265,9 +306,11 @@ ACTIONS = {
     World.a_worker_is_killed: 2,
     World.a_worker_stalls_and_another_takes_over: 3,
     World.everybody_is_held_off: 1,
+    World.a_sink_is_configured_anew: 1,
     World.it_is_night: 1,
     World.the_keeper_renews: 1,
     World.a_person_revives_the_dead: 1,
+    World.a_person_replays: 2,
     World.time_passes: 4,
 }
 
@@ -303,7 +346,7 @@ class _Mutated(Scripts):
     def __init__(self, client: redis.Redis, mutation: tuple[str, str] | None) -> None:
         super().__init__(client)
         self._mutation = mutation
-        names = ("claim", "commit", "admit")
+        names = ("claim", "commit", "admit", "replay", "revive")
         assert mutation is None or any(mutation[0] in super(_Mutated, self).text(name) for name in names)
 
     def text(self, name: str) -> str:
@@ -356,6 +399,11 @@ def test_it_does_so_in_long_walks_too(redis_url: str) -> None:
         pytest.param(("c('LLEN', P .. 'q:' .. A.all) == 0", "true"), id="joining the summary"),
         pytest.param(("(took > 0 and took or A.batch)", "A.batch"), id="the same message again"),
         pytest.param(("told < A.limit", "true"), id="the storm limit"),
+        pytest.param(("left = A.joins and", "left = false and"), id="joining what is told no more"),
+        pytest.param(("of_job and c('EXISTS', P .. 'q:' .. of_job) == 1", "false"), id="staying behind one's job"),
+        pytest.param(("state == 'pending' or state == 'retrying'", "false"), id="what waits is not replayed"),
+        pytest.param(("  return c('HDEL', P .. 'dead', id)", "  return 1"), id="what is replayed is dead no more"),
+        pytest.param(("push(A.R, A.L, A.item, t)\nreturn 1", "return 1"), id="what is revived waits again"),
     ],
 )
 def test_without_it_the_walk_finds_a_loss(redis_url: str, mutation: tuple[str, str]) -> None:

@@ -90,6 +90,17 @@ class Office:
         app.__dict__["tools"] = replace(app.tools, clock=self.clock)
         self.pass_time(0)
 
+    def changed(self, manner: Manner, *, people: bool = True) -> Office:
+        """The same place after a restart with another configuration."""
+        sink = replace(self.app.settings.sinks["out"], manner=manner)
+        if not people:
+            sink = replace(sink, options={})
+        other = Office(App(replace(self.app.settings, sinks={"out": sink}), self.app.redis_url), self.people)
+        other.jobs = other.app.__dict__["providers"]["main"] = self.jobs
+        other.clock.now = self.clock.now
+        other.pass_time(0)
+        return other
+
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.app.scripts.now = int(self.clock().timestamp() * 1000)
@@ -109,9 +120,11 @@ class Office:
 
 @pytest.fixture
 def office(redis_url: str, tmp_path: Path) -> Callable[..., Office]:
-    def made(manner: Manner, more: str = "") -> Office:
+    def made(manner: Manner, more: str = "", *, people: bool = False) -> Office:
+        """`people`: of a type that people read, whatever its manner."""
         file = tmp_path / "jobwire.toml"
-        file.write_text(CONFIG.format(more=more))
+        text = CONFIG.format(more=more)
+        file.write_text(text.replace('"console"', '"apprise"\nurls = ["json://127.0.0.1"]') if people else text)
         settings = read_settings(str(file), {})
         sinks = {"out": replace(settings.sinks["out"], manner=manner)}
         return Office(App(replace(settings, sinks=sinks), redis_url), People())
@@ -342,3 +355,110 @@ def test_it_works_by_the_wall_clock_when_the_clocks_change(office: Callable[...,
     assert here.work() == []
     here.pass_time(1)
     assert len(here.work()) == 1
+
+
+# --- another manner --------------------------------------------------------------------------------------------------
+
+DIGEST = Manner(digest=Daily.parse("08:00 Europe/Berlin"))
+STORM = Manner(storm_limit=(1, 600.0))
+FIRST, SECOND, THIRD = "job.created jobs/1", "job.failed jobs/1", "job.created jobs/2"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(before, after, id=f"{one} to {other}")
+        for one, before in {"digest": DIGEST, "storm_limit": STORM, "group": Manner(group=300.0)}.items()
+        for other, after in {"nothing": Manner(), "group": Manner(group=5.0), "storm_limit": STORM}.items()
+        if before != after
+    ],
+)
+def test_what_waited_in_the_old_manner_is_not_overtaken_in_the_new_one(
+    office: Callable[..., Office], before: Manner, after: Manner
+) -> None:
+    here = office(before, people=True)
+    here.happens("0")  # of a storm limit the one that goes
+    here.happens("1")
+    here.work()
+    here = here.changed(after)
+    here.pass_time(1)
+    here.happens("1", ends=True)
+    here.happens("2")
+    for _ in range(3):
+        here.work()
+        here.pass_time(10)
+    told = [event for events, _ in here.people.told for event in events if "jobs/0" not in event]
+    here.pass_time(600)
+    here.work()
+    later = [event for events, _ in here.people.told for event in events if "jobs/0" not in event]
+    assert sorted(later) == sorted([FIRST, SECOND, THIRD]), "each once"
+    assert later.index(FIRST) < later.index(SECOND)
+    if after != STORM:
+        assert told == later, "nobody waits for what will not come any more"
+
+
+def test_a_digest_that_will_not_come_any_more_is_told_with_the_next_event_and_then_all_is_as_ever(
+    office: Callable[..., Office],
+) -> None:
+    here = office(DIGEST, people=True)
+    for job in "34":
+        here.happens(job)
+    here = here.changed(Manner())
+    assert here.work() == []
+    for job in "12":
+        here.happens(job)
+    assert here.work() == [([f"job.created jobs/{job}" for job in "3412"], Occasion.DIGEST)]
+    here.pass_time(1)
+    here.happens("1", ends=True)
+    here.happens("5")
+    assert here.work() == [([SECOND], None), (["job.created jobs/5"], None)]
+
+
+def test_what_happens_while_that_digest_is_under_way_or_fails_waits_behind_it(office: Callable[..., Office]) -> None:
+    here = office(DIGEST, people=True)
+    here.happens("1")
+    here = here.changed(Manner())
+    here.happens("2")
+    here.people.failing = Busy("503")
+    here.work()
+    here.pass_time(1)
+    here.happens("1", ends=True)
+    assert here.work() == []
+    here.people.failing = None
+    assert here.work() == [], "nothing defeats its back-off"
+    here.pass_time(5)
+    assert here.work() == [([FIRST, THIRD], Occasion.DIGEST), ([SECOND], None)]
+
+
+def test_a_digest_does_not_overtake_what_is_tried_again_since_before_it_was_wanted(
+    office: Callable[..., Office],
+) -> None:
+    here = office(Manner(), people=True)
+    here.happens("1")
+    here.people.failing = Busy("503", retry_after=3600)
+    here.work()
+    here = here.changed(Manner(digest=Daily.parse("22:00 Europe/Berlin")))  # in ten seconds
+    here.pass_time(1)
+    here.happens("1", ends=True)
+    here.happens("2")
+    here.people.failing = None
+    here.app.lanes.resume(here.app.targets["out"])
+    here.pass_time(11)
+    assert here.work() == [([THIRD], None)]
+    here.pass_time(3600)
+    assert here.work() == [([FIRST], None), ([SECOND], None)]
+    here.happens("2", ends=True)
+    assert here.work() == [], "it waits for the next digest"
+
+
+def test_a_sink_of_another_type_is_told_singly_what_was_to_be_told_together(office: Callable[..., Office]) -> None:
+    here = office(Manner(group=1.0), people=True)
+    here.happens("1")
+    here.pass_time(1)
+    here.happens("1", ends=True)
+    here.people.failing = Busy("503")
+    here.work()
+    here = here.changed(Manner(), people=False)
+    here.people.failing = None
+    here.pass_time(5)
+    assert here.work() == [([FIRST], None), ([SECOND], None)]

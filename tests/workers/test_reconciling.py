@@ -13,6 +13,7 @@ from at_work import Listing, Plain, working
 from running import wait_for
 from structlog.testing import capture_logs
 
+from processor import reconciling
 from processor.errors import Busy, RateLimited, ReconnectNeeded
 from processor.model import Job, Notification, State
 from processor.reconciling import Cursor
@@ -135,10 +136,51 @@ def test_an_end_that_no_webhook_told_is_told_as_repaired_once(make: Make, monkey
     for _ in range(2):
         make_due(app)
         turn(app)
+        scheduler.repaired(app)
+        scheduler.repaired(app)
     repaired = [event for event in app.journal.events() if event["type"] == "ops.repaired"]
     assert [(event["data"]["ops"]["count"], event["data"]["ops"]["detail"]) for event in repaired] == [
         (1, "no webhook told of the end of: 1")
     ]
+
+
+def test_repairs_are_told_once_a_pass_whoever_read_the_lists(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "GRACE", 0.0)
+    provider = Listing(current=[[job("1")]])
+    app = make(provider, "0")  # only people read here, by `jobwire reconcile`
+    found: Any = app.scripts.client.zadd
+    read(app, provider)
+    found(keys.key("untold", "main"), {"main/1": 1})
+    for untold in ("main/2", "main/3"):
+        scheduler.repaired(app)
+        found(keys.key("untold", "main"), {untold: 1})
+    scheduler.repaired(app)
+    assert told(app) == [(1, "no webhook told of the end of: 1")], "what comes later waits for the next pass"
+    make_due(app)
+    assert isinstance(reconciling.begin(app, "main", provider)[1], Cursor)
+    read(app, provider)
+    scheduler.repaired(app)
+    assert told(app)[1:] == [(2, "no webhook told of the end of: 2, 3")]
+
+
+def test_what_a_webhook_may_still_tell_is_not_told_yet(make: Make) -> None:
+    provider = Listing(current=[[job("1")]])
+    app = make(provider)
+    turn(app)
+    app.scripts.client.zadd(keys.key("untold", "main"), {"main/1": time.time() * 1000})
+    scheduler.repaired(app)
+    assert told(app) == []
+
+
+def read(app: App, provider: Listing) -> None:
+    """What `jobwire reconcile` does: the lists to their end."""
+    while not reconciling.step(app, "main", provider).over:
+        pass
+
+
+def told(app: App) -> list[Any]:
+    ops = [event["data"]["ops"] for event in app.journal.events() if event["type"] == "ops.repaired"]
+    return [(one["count"], one["detail"]) for one in ops]
 
 
 def make_due(app: App) -> None:

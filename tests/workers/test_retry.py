@@ -70,6 +70,11 @@ def test_the_last_try_comes_when_the_time_is_over() -> None:
     assert verdict(errors.Busy("x"), attempts=12, age=86390) == Again(10)
 
 
+def test_what_a_newer_release_wrote_waits_alone_for_one_that_can_read_it() -> None:
+    assert verdict(errors.Newer("x"), attempts=50) == Again(30, counts=False)
+    assert isinstance(verdict(errors.Newer("x"), age=86400), Dead)
+
+
 def test_a_lost_grant_pauses_the_source_and_lets_nothing_grow_old() -> None:
     again = verdict(errors.ReconnectNeeded("x"), attempts=10_000, age=10**9)
     assert isinstance(again, Again)

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from processor import errors
 from processor.model import Handshake, Job, Notification, Request, State
 from processor.ports import Http
+from processor.store import keys
 from processor.store.work import Resource
 from processor.wiring import App, read_settings
 from workers.drifting import tell_of_drift
@@ -135,6 +136,22 @@ def test_a_failed_fetch_comes_back_and_says_why(place: Workplace) -> None:
     assert 0 < waiting.next_at - time.time() < 5
 
 
+def test_what_a_newer_release_knows_of_a_job_holds_up_no_other_job(place: Workplace) -> None:
+    """A rolling upgrade: this worker is the old one."""
+    place.app.scripts.client.set(keys.key("facts", "main/1"), '{"v": 2}')
+    place.tell("1")
+    place.tell("2")
+    with capture_logs() as lines:
+        place.work()
+    assert place.told.delivered == ["jobs/2"]
+    assert [line["reason"] for line in lines if line["event"] == "again later"] == ["Newer"]
+    [waiting] = place.app.journal.waiting("r:main")
+    assert waiting.next_at is not None
+    assert 25 < waiting.next_at - time.time() <= 30
+    assert place.told.fetched == ["2"]
+    assert waiting.attempts == 0
+
+
 def test_a_permanent_failure_is_dead_at_once_and_the_same_notification_revives_it(place: Workplace) -> None:
     place.told.fetching = _raise(errors.Forbidden("403"))
     notification = place.tell(key="a")
@@ -174,12 +191,20 @@ def test_a_bug_is_reported_tried_again_and_does_not_stop_the_worker(place: Workp
     assert [w.attempts for w in place.app.journal.waiting("r:main")] == [1]
 
 
-def test_an_item_that_killed_its_workers_is_dead_before_it_kills_another(place: Workplace) -> None:
+def test_an_item_that_killed_five_workers_is_dead_before_it_kills_another(place: Workplace) -> None:
     notification = place.tell()
-    place.app.scripts.client.hset("jobwire:lane:r:main|1", "lost", "6")
+    place.app.scripts.client.hset("jobwire:lane:r:main|1", "lost", "5")
     place.work()
     assert place.told.fetched == []
     assert place.dead() == [(notification, "Poison")]
+
+
+def test_an_item_that_lost_four_workers_is_looked_at_once_more(place: Workplace) -> None:
+    place.tell()
+    place.app.scripts.client.hset("jobwire:lane:r:main|1", "lost", "4")
+    place.work()
+    assert place.told.fetched == ["1"]
+    assert place.dead() == []
 
 
 def test_a_refused_delivery_is_dead_and_the_next_event_of_the_job_goes_out(place: Workplace) -> None:
@@ -317,12 +342,33 @@ def test_a_lane_is_kept_while_it_is_in_hand_and_the_keeper_ticks(place: Workplac
     assert place.app.journal.workers() == 0
 
 
-def test_a_redis_that_goes_away_leaves_the_lane_to_its_lease(place: Workplace, redis_url: str) -> None:
-    app = App(place.app.settings, "redis://127.0.0.1:1")
+def test_a_task_of_a_redis_that_stays_away_ends_when_its_place_is_given_to_another(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.shift.SPELL", 0.5)
+    monkeypatch.setattr("workers.shift.LEASE", 0.5)
+    app, began = App(place.app.settings, "redis://127.0.0.1:1"), time.monotonic()
     app.__dict__["providers"] = place.app.providers
     with capture_logs() as lines:
         Shift(app).refresh("main", "x")
-    assert [line["event"] for line in lines] == ["Redis is away; what was in hand goes on when its lease ends"]
+    assert time.monotonic() - began >= 1
+    assert [line["event"] for line in lines] == ["Redis is away; the tick sends another task"]
+
+
+def test_a_look_that_redis_interrupts_is_begun_anew_and_not_when_its_lease_ends(place: Workplace) -> None:
+    trouble = [errors.Unavailable("Redis is away")]
+
+    def interrupted(job: str) -> None:
+        if trouble:
+            raise trouble.pop()
+
+    place.told.fetching = interrupted
+    place.tell("7")
+    place.work()
+    time.sleep(1.0)  # the pace of one job
+    place.work()
+    assert place.told.fetched == ["7", "7"]
+    assert len(place.told.delivered) == 1
 
 
 def test_caps_leave_half_of_the_threads_to_others(place: Workplace) -> None:

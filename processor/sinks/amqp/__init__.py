@@ -13,6 +13,7 @@ import pika  # type: ignore[import-untyped]  # it has annotations and does not s
 from marshmallow import ValidationError, fields, validate
 from pika import exceptions as theirs
 
+from processor import tracing
 from processor.errors import Busy, ProcessorError, Refused, Shut, Unreachable
 from processor.http import shown, translate
 from processor.model import CLOUDEVENTS_JSON, JSON, Secret
@@ -246,7 +247,7 @@ def _properties(event: Mapping[str, JSON]) -> pika.BasicProperties:
         app_id="jobwire",
         content_type=CLOUDEVENTS_JSON,
         delivery_mode=2,
-        headers={"ce-type": str(event["type"]), "ce-source": str(event["source"])},
+        headers={"ce-type": str(event["type"]), "ce-source": str(event["source"]), **tracing.outgoing()},
         message_id=str(event["id"]),
         timestamp=when,
         type=str(event["type"]),

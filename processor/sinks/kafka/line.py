@@ -10,6 +10,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from processor import tracing
 from processor.model import CLOUDEVENTS_JSON
 from processor.sinks.kafka.answers import VAGUE, code_of
 
@@ -77,9 +78,8 @@ class Line:
                 answer.set_result(_place(message))
 
         # No timestamp but the time of sending: by an old one, of an event that is replayed, a topic would expire it.
-        self._alive().produce(
-            topic, value=body, key=key, headers={"content-type": CLOUDEVENTS_JSON}, on_delivery=reported
-        )
+        headers: Any = {"content-type": CLOUDEVENTS_JSON, **tracing.outgoing()}
+        self._alive().produce(topic, value=body, key=key, headers=headers, on_delivery=reported)
         return answer
 
     def look_at(self, topic: str, seconds: float) -> tuple[int | None, int]:

@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from nats.js import errors as streams
 from nats.js.api import PubAck
 
+from processor import tracing
 from processor.model import CLOUDEVENTS_JSON, JSON
 from processor.sinks.nats.address import Address
 from processor.sinks.nats.answers import Denied, Garbled, Over, said
@@ -83,7 +84,7 @@ class Line:
 
     async def publish(self, subject: str, event: Mapping[str, JSON]) -> PubAck:
         """Where the stream has stored it. Raises Refused for a document that is too large, or the client's errors."""
-        headers = {"Nats-Msg-Id": str(event["id"]), "Content-Type": CLOUDEVENTS_JSON}
+        headers = {"Nats-Msg-Id": str(event["id"]), "Content-Type": CLOUDEVENTS_JSON, **tracing.outgoing()}
         body = fitted(event, self._client.max_payload - _size(headers))
         return await self._asked(subject, self._client.jetstream().publish(subject, body, TIMEOUT, headers=headers))
 

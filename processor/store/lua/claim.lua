@@ -1,9 +1,10 @@
--- CLAIM: take one lane of R. A = {R, budget, cap, batch (0 = all), lease (ms), windows, share}. Of a delivery lane it takes
+-- CLAIM: take one lane of R. A = {R, budget, cap, batch (0 = all), lease (ms), windows, share, joins}. Of a delivery lane it takes
 -- the head, and what follows if both may be told together; a repeat takes what the first try took, so that it is the
 -- same message. Returns {wait} when there is
 -- nothing to do (wait in ms until the budget allows what is due, else -1), or
 -- {0, L, fence, att, lost, err, facts, item, detail, body, item, detail, body, ...}.
--- detail is JSON: for refreshing the notification, for delivering how the row stands; body is the event's document.
+-- detail is JSON: for refreshing the notification, for delivering how the row stands; `age` is for how many ms the item
+-- has been due, nothing of it while a grant was lost. body is the event's document.
 local R = A.R
 local run = P .. 'run:' .. R
 for _, L in ipairs(c('ZRANGEBYSCORE', run, '-inf', t, 'LIMIT', 0, 16)) do  -- this is the janitor
@@ -15,7 +16,30 @@ end
 if paused(R, A.budget) then return {-1} end
 if c('ZCARD', run) >= (broken(R) and 1 or A.cap) then return {-1} end
 
-local L = c('ZRANGEBYSCORE', P .. 'due:' .. R, '-inf', t, 'LIMIT', 0, 1)[1]
+-- What waits to be told with everything, and would not be any more (another configuration), is overtaken by nothing: as
+-- long as there is any, what is due in a job's lane joins it, and it is due at once. A few lanes at a time.
+local function join(L, all)
+  local together = row_of(R, c('LINDEX', P .. 'q:' .. all, 0)).together
+  local items = c('LRANGE', P .. 'q:' .. L, 0, 99)
+  c('ZREM', P .. 'due:' .. R, L)
+  for _, item in ipairs(items) do
+    local row = row_of(R, item)
+    row.together = row.together or together
+    set_row(R, item, row)
+    push(R, all, item, t)
+  end
+  release(R, L, #items, t, 0, true)
+end
+
+local function first_due(n) return c('ZRANGEBYSCORE', P .. 'due:' .. R, '-inf', t, 'LIMIT', 0, n) end
+local all = everything(R)
+local left = A.joins and c('EXISTS', P .. 'q:' .. all) == 1
+for _, L in ipairs(left and first_due(20) or {}) do
+  if L ~= all then join(L, all) end
+end
+local L = first_due(1)[1]
+if left and L and L ~= all then return {-1} end  -- in a moment
+
 if L then
   local wait = wait_for_budget(A.budget, 1)
   if wait > 0 then return {math.ceil(wait)} end
@@ -40,6 +64,7 @@ local state = c('HMGET', lane, 'att', 'lost', 'err')
 local refreshing = R:sub(1, 2) == 'r:'
 if refreshing then count('spent:' .. R, 1) end
 local took = tonumber(c('HGET', lane, 'took') or 0)
+if A.batch == 1 then took = 0 end  -- a sink that is told singly, whatever another one of its name was told together
 local items = c('LRANGE', P .. 'q:' .. L, 0, (took > 0 and took or A.batch) - 1)
 local facts = refreshing and c('GET', P .. 'facts:' .. R:sub(3) .. '/' .. L:match('|(.*)$')) or ''
 local held = refreshing and tonumber(c('GET', P .. 'gate:' .. R .. '~held') or 0)  -- nothing grew old until then
@@ -53,9 +78,11 @@ for i, item in ipairs(items) do
   if refreshing then
     local n = c('HMGET', P .. 'n:' .. item, 'at', 'event', 'api', 'claim', 'trace')
     local at = math.max(tonumber(n[1] or t), held)
-    out[#out + 1] = cjson.encode({at = at, event = n[2] or '', api = n[3] or '', claim = n[4] or '', trace = n[5] or nil})
+    local told = {at = at, age = t - at, event = n[2] or '', api = n[3] or '', claim = n[4] or '', trace = n[5] or nil}
+    out[#out + 1] = cjson.encode(told)
     out[#out + 1] = ''
   else
+    row.age = t - (row.due or t)
     out[#out + 1] = cjson.encode(row)
     out[#out + 1] = c('GET', P .. 'ev:' .. item:gsub('^~%d+~', '')) or ''
   end

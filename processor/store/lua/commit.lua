@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- COMMIT: what one refresh found. A = {R, L, fence, n, poll (ms from now, 0 = none), attempts, job, found, keep, doc_ttl,
--- facts_ttl, card ('' = leave it), look = {st, ps, ms, note}, events = {{id, type, source, job, of (the job's key)}}, rows = {{R, L, event, delay, together}}, caps = {R = cap}, hands = {R = hand},
+-- facts_ttl, card ('' = leave it), look = {st, ps, ms, note}, events = {{id, type, source, job, of (the job's key)}}, rows = {{R, L, event, delay, together, the lane of the job}}, caps = {R = cap}, hands = {R = hand},
 -- lease}; ARGV[2] facts, ARGV[3] deflated document ('' = leave it), ARGV[4..] the events' documents.
 -- Returns {1, R, R, ...}, the sinks that a hand was taken for, or {0}: stale, nothing was written.
 if not mine(A.R, A.L, A.fence) then return {0} end
@@ -27,7 +27,7 @@ for _, row in ipairs(A.rows) do
   local due = t + row[4]
   set_row(row[1], row[3], {state = 'pending', due = due, together = row[5] ~= '' and row[5] or nil, born = born, trace = trace}, A.keep)
   enlist(row[1], row[3], 'pending')
-  push(row[1], row[2], row[3], due)
+  push(row[1], behind(row[1], row[2], row[6]), row[3], due)
 end
 for _, item in ipairs(items) do note(A.R, item, 'done', {attempts = A.attempts}, A.keep) end
 local untold = P .. 'untold:' .. A.R:sub(3)  -- what was found and no webhook has told, so far

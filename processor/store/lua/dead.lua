@@ -2,10 +2,7 @@
 -- DEAD: the first n items cannot succeed. A = {R, L, fence, n, why (JSON), detail, attempts, keep}.
 if not mine(A.R, A.L, A.fence) then return 0 end
 for i, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
-  local id = A.L .. ' ' .. item
-  c('HSET', P .. 'dead', id, A.why)
-  c('ZADD', P .. 'deadz', t + i / 1000, id)  -- in their order
-  if A.R:sub(1, 2) == 'r:' then tell(A.R:sub(3) .. '/' .. A.L:match('|(.*)$'), {k = 'dead', n = {item}}, A.keep) end
+  kill(A.R, A.L, item, i, A.why)
   if A.tried ~= '' then tried(A.R, item, cjson.decode(A.tried), A.keep) end
   note(A.R, (item:gsub('^~%d+~', '')), 'dead', {attempts = A.attempts, detail = A.detail}, A.keep)
 end

@@ -3,11 +3,27 @@
 -- not know the outcome of. Times are milliseconds of the server's own clock.
 local P, A, c = KEYS[1], cjson.decode(ARGV[1]), redis.call
 local t = A.now
-if not t then
-  local clock = c('TIME')
-  t = clock[1] * 1000 + math.floor(clock[2] / 1000)
-end
 local DAY = 86400
+
+-- The server's clock may be set back, or a server with another clock may take its place: then every wait that is stored
+-- would be longer by as much. So time goes on from where it was, and by a tenth slower until the clock has caught up.
+-- Where it was is written down once a second.
+if not t then
+  local time, was = c('TIME'), c('HMGET', P .. 'clock', 'last', 'ahead')
+  local ahead = tonumber(was[2] or 0)
+  t = time[1] * 1000 + math.floor(time[2] / 1000) + ahead
+  local passed = t - tonumber(was[1] or 0)
+  if passed < 0 then
+    t, ahead = t - passed, ahead - passed
+  elseif passed > 1000 then
+    local less = math.min(ahead, math.floor(passed / 10))
+    t, ahead = t - less, ahead - less
+  end
+  if passed < 0 or passed > 1000 then
+    c('HSET', P .. 'clock', 'last', t, 'ahead', ahead)
+    c('EXPIRE', P .. 'clock', DAY)
+  end
+end
 
 -- A lane is refreshed no sooner than `pace` after its last refresh began; deliveries have no pace.
 local PACE = 1000
@@ -39,6 +55,14 @@ local function push(R, L, item, at)
   end
 end
 
+-- The lane of what is told with everything, whatever job it is about.
+local function everything(R) return R .. '|*' end
+
+-- An event that is to be told with everything stays behind what is left in the lane of its job.
+local function behind(R, L, of_job)
+  return L == everything(R) and of_job and c('EXISTS', P .. 'q:' .. of_job) == 1 and of_job or L
+end
+
 -- Only the holder of the current fence, listed in run, may write.
 local function mine(R, L, fence)
   return c('ZSCORE', P .. 'run:' .. R, L) and c('HGET', P .. 'lane:' .. L, 'fence') == fence
@@ -61,6 +85,12 @@ local function head_due(R, L)
   if R:sub(1, 2) ~= 'd:' then return 0 end
   local head = c('LINDEX', P .. 'q:' .. L, 0)
   return head and tonumber(row_of(R, head).due or 0) or 0
+end
+
+-- Since when what comes first in a lane has been waiting for it.
+local function oldest(R, L)
+  local head = R:sub(1, 2) == 'r:' and c('LINDEX', P .. 'q:' .. L, 0)
+  return head and tonumber(c('HGET', P .. 'n:' .. head, 'at') or t) or head_due(R, L)
 end
 
 -- Under way: a provider counts a request when it arrives, which is at some time until its answer. A gate's `~air` has
@@ -95,6 +125,7 @@ local function release(R, L, n, at, poll, ok)
   end
   if ok then
     c('HDEL', lane, 'att', 't0', 'err', 'took', 'let')
+    c('ZREM', P .. 'far:' .. R, L)
     at = math.max(at, head_due(R, L))
     end_trouble(R)
   end
@@ -167,6 +198,14 @@ local function note(R, item, state, detail, ttl)
   end
 end
 
+-- An item that cannot succeed is kept as dead; `i` is its place among those that die with it.
+local function kill(R, L, item, i, why)
+  local id = L .. ' ' .. item
+  c('HSET', P .. 'dead', id, why)
+  c('ZADD', P .. 'deadz', t + i / 1000, id)
+  if R:sub(1, 2) == 'r:' then tell(R:sub(3) .. '/' .. L:match('|(.*)$'), {k = 'dead', n = {item}}, A.keep) end
+end
+
 -- Every attempt that failed is kept, and the one that ended a row of them: at most the last 50.
 local function tried(R, item, how, ttl)
   local key = P .. 'try:' .. R .. ':' .. item
@@ -195,9 +234,26 @@ local function failed(R)
   if fails >= TRIP then pause(R, math.min(LONGEST, 1000 * 2 ^ math.min(fails - TRIP, 6))) end
 end
 
-local function answered(R) c('HDEL', P .. 'gate:' .. R, 'fails', 'failing') end
-
 local function broken(R) return tonumber(c('HGET', P .. 'gate:' .. R, 'fails') or 0) >= TRIP end
+
+-- What was tried in vain has waited longest: when the far end is back it takes the place of its age again. That is little,
+-- since one at a time was tried; what is beyond so many comes when its wait is over.
+local TAKEN_BACK = 2000
+local function missed(R, L)
+  c('ZADD', P .. 'far:' .. R, oldest(R, L), L)
+  c('EXPIRE', P .. 'far:' .. R, DAY)
+end
+
+local function answered(R)
+  if broken(R) then
+    local lanes = c('ZRANGE', P .. 'far:' .. R, 0, TAKEN_BACK - 1, 'WITHSCORES')
+    for i = 1, #lanes, 2 do
+      if c('ZSCORE', P .. 'due:' .. R, lanes[i]) then c('ZADD', P .. 'due:' .. R, lanes[i + 1], lanes[i]) end
+    end
+    c('DEL', P .. 'far:' .. R)
+  end
+  c('HDEL', P .. 'gate:' .. R, 'fails', 'failing')
+end
 
 local function count(what, n) c('HINCRBY', P .. 'cnt', what, n) end
 

@@ -26,7 +26,7 @@ local function replay(R, L, other, event, delay, together)
   stays(P .. 'dl:' .. event)
   stays(P .. 'ev:' .. event)
   enlist(R, event, 'pending')
-  push(R, L, event, t + delay)
+  push(R, behind(R, L, other), event, t + delay)
   count('replayed:' .. R, 1)
   return 'again'
 end

@@ -13,7 +13,10 @@ if A.pause > 0 then pause(A.gate, A.pause) end
 if A.tried ~= '' then
   for _, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do tried(A.R, item, cjson.decode(A.tried), A.keep) end
 end
-if A.trips then failed(A.R) end
+if A.trips then
+  failed(A.R)
+  if A.n > 0 then missed(A.R, A.L) end
+end
 if A.pause > 0 and not A.counts and A.gate == A.R and A.R:sub(1, 2) == 'r:' then  -- a lost grant: nothing grows old
   c('SET', P .. 'gate:' .. A.R .. '~held', t + A.pause, 'EX', 30 * DAY)
 end

@@ -1,8 +1,10 @@
 #!lua flags=allow-oom
--- TALLY: what a receiver has counted lately. A = {token, counts = {field = n}, heard = {source}, unverified = {source = n},
--- slice, window (ms; 0 = nobody watches)}. Sent again under the same token it counts nothing. Counts of wrong signatures
--- go into slices of time too, as many as the window has, and no longer than it.
-if not c('SET', P .. 'lock:tally:' .. A.token, 1, 'NX', 'EX', 600) then return 0 end
+-- TALLY: what a receiver has counted lately. A = {writer, number, counts = {field = n}, heard = {source},
+-- unverified = {source = n}, slice, window (ms; 0 = nobody watches)}. Sent again under the same number it counts nothing:
+-- a writer numbers in order. Counts of wrong signatures go into slices of time too, as many as the window has.
+local writer = P .. 'lock:tally:' .. A.writer
+if c('GET', writer) == tostring(A.number) then return 0 end
+c('SET', writer, A.number, 'EX', 600)
 for field, n in pairs(A.counts) do count(field, n) end
 for _, source in ipairs(A.heard) do
   if tonumber(c('HGET', P .. 'heard', source) or 0) < t then c('HSET', P .. 'heard', source, t) end
