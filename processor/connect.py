@@ -35,8 +35,8 @@ class Patience:
 # or that is behind a Sentinel of which one in two does not answer.
 HASTY = Patience(connect=0.4, answer=0.8, sentinel=0.2, again=0)
 # The workers': a server that stands still is given up before a lease ends, so that the lanes in hand can still be kept
-# at the one that takes its place.
-PATIENT = Patience(connect=2.0, answer=5.0, sentinel=1.0, again=3)
+# at the one that takes its place. Once more is for a connection that was cut; who can wait longer asks again himself.
+PATIENT = Patience(connect=2.0, answer=5.0, sentinel=1.0, again=1)
 
 
 def connect(url: str, *, patient: bool, text: bool = True, timeout: float | None = None) -> redis.Redis:
@@ -57,6 +57,15 @@ def connect(url: str, *, patient: bool, text: bool = True, timeout: float | None
     if url.startswith(SENTINEL_SCHEME + "://"):
         return _by_sentinel(url, options, patience.sentinel)
     return redis.Redis.from_url(url, **options)
+
+
+def is_address(url: str) -> bool:
+    """Whether `connect` has a use for all of it: redis-py looks at some of the options when it connects, not before."""
+    try:
+        connect(url, patient=False).connection_pool.make_connection()
+    except (ValueError, TypeError, redis.RedisError):
+        return False
+    return True
 
 
 def _by_sentinel(url: str, options: dict[str, Any], timeout: float) -> redis.Redis:

@@ -45,6 +45,10 @@ class EmbeddedServer:
         return socket_path(self.data_dir)
 
     @property
+    def pid_file(self) -> Path:
+        return self.data_dir / "valkey.pid"
+
+    @property
     def url(self) -> str:
         return f"unix://{self.socket}?db=0"
 
@@ -138,7 +142,7 @@ class EmbeddedServer:
         if self._process and self._process.poll() is None:
             return self._process.pid
         try:
-            return int((self.data_dir / "valkey.pid").read_text())
+            return int(self.pid_file.read_text())
         except (OSError, ValueError):
             return None
 
@@ -151,7 +155,7 @@ class EmbeddedServer:
                 *("--port", "0"),
                 *("--unixsocket", str(self.socket), "--unixsocketperm", "700"),
                 *("--dir", str(self.data_dir), "--logfile", str(self.data_dir / "valkey.log")),
-                *("--pidfile", str(self.data_dir / "valkey.pid")),
+                *("--pidfile", str(self.pid_file)),
                 *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
                 *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
             ],

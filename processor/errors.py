@@ -15,6 +15,7 @@ ProcessorError                the message names the thing to change; never a sec
 │   ├── Busy                  408, 425, 5xx
 │   ├── Unreadable            an answer we cannot translate; may be a passing fault
 │   ├── NotYet                a job the provider does not know (yet)
+│   ├── Newer                 a newer release of ours wrote what we know of the job: this one waits, alone
 │   ├── Shut                  a door is shut (401; at a sink 403, 404, an address we may not use): someone may open it
 │   └── ReconnectNeeded       the grant is gone: the source pauses, nothing grows old
 └── Permanent                 recorded as dead, told, not repeated
@@ -107,6 +108,9 @@ class Unreadable(Retryable):
 
 
 class NotYet(Retryable): ...
+
+
+class Newer(Retryable): ...
 
 
 class Shut(Retryable): ...

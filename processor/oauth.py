@@ -17,7 +17,9 @@ from processor.reading import Document, Number, Text, read
 from processor.upstream import raise_for
 
 _DEADLINE = 15.0  # seconds for one token request
-_LOCK = 30.0  # outlives the deadline, so that nobody exchanges the same refresh token meanwhile
+# Outlives the deadline, so that nobody exchanges the same refresh token meanwhile. Whoever is killed with it holds the
+# others up for so long, and what it had in hand must go on within 30 s.
+_LOCK = 20.0
 _MARGIN = 300.0  # stop using a token so long before it ends; a tenth of its life if that is less
 _LIFETIME = 600.0  # of a token whose answer does not say it
 _RACES = 5  # that may be lost to other writers in a row; the lock makes even one unlikely
@@ -126,6 +128,7 @@ class OAuth:
         self._http = tools.http
         self._tokens = tools.tokens
         self._clock = tools.clock
+        self._began = tools.clock().timestamp()
         self._renewing = threading.Lock()
         self._cached: StoredToken | None = None
         self._unstored: tuple[StoredToken, str | None] | None = None
@@ -147,10 +150,21 @@ class OAuth:
     def reconnect_needed(self) -> bool:
         """Whether the grant that is configured now was refused for good."""
         stored = self._tokens.get(self._source)
-        return bool(stored and stored.broken and stored.seed == self._grant.seed)
+        return bool(stored and stored.broken and self._ours(stored))
+
+    def take_over(self) -> None:
+        """ports.TakesOver: if what the others live on descends from another configuration, have them live on ours."""
+        stored = self._tokens.get(self._source)
+        if stored and not self._ours(stored):
+            self.token()
+
+    def _ours(self, token: StoredToken) -> bool:
+        """Whether it descends from what is configured here, or from what was configured after this process began: in a
+        rolling restart whoever has the old configuration follows the new one until its own turn comes."""
+        return token.seed == self._grant.seed or token.since > self._began
 
     def _usable(self, token: StoredToken | None, stale: str | None = None) -> StoredToken | None:
-        if token is None or token.seed != self._grant.seed or token.broken:
+        if token is None or not self._ours(token) or token.broken:
             return None
         return token if token.access != stale and self._clock().timestamp() < token.expires_at else None
 
@@ -175,7 +189,7 @@ class OAuth:
             return self._exchange(stored)
 
     def _exchange(self, stored: StoredToken | None) -> StoredToken:
-        ours = stored if stored and stored.seed == self._grant.seed else None
+        ours = stored if stored and self._ours(stored) else None
         if ours and ours.broken and self._grant.first:
             raise self._refusal("the refresh token was refused before", self._grant.remedy)
         refresh = (ours.refresh if ours else None) or self._grant.first
@@ -187,16 +201,17 @@ class OAuth:
             # invalid_client above all: another refresh token would be refused just so
             raise self._refusal(f"the token endpoint answered {answer.status}", self._grant.check)
         raise_for(answer, f"{self._source}, token endpoint", self._clock())
-        return self._store(stored, self._read(answer, began, refresh), refresh)
+        return self._store(stored, self._read(answer, began, refresh, ours), refresh)
 
-    def _read(self, answer: Answer, began: float, refresh: str | None) -> StoredToken:
+    def _read(self, answer: Answer, began: float, refresh: str | None, ours: StoredToken | None) -> StoredToken:
         body = read(_TOKEN_ANSWER, answer.json())
         lifetime = max(body["expires_in"] or _LIFETIME, 0.0)
         return StoredToken(
             access=body["access_token"],
             refresh=body["refresh_token"] or refresh,  # the old one stays good only where no new one comes
-            seed=self._grant.seed,
+            seed=ours.seed if ours else self._grant.seed,
             expires_at=began + lifetime - min(_MARGIN, lifetime / 10),
+            since=ours.since if ours else self._began,
         )
 
     def _store(self, seen: StoredToken | None, token: StoredToken, exchanged: str | None) -> StoredToken:
@@ -220,12 +235,14 @@ class OAuth:
     def _refused(self, refresh: str | None) -> StoredToken:
         """The provider says invalid_grant: what somebody else stored meanwhile, or a person has to reconnect."""
         newest = self._tokens.get(self._source)
-        if newest and newest.seed == self._grant.seed and not newest.broken and newest.refresh != refresh:
-            if usable := self._usable(newest):
+        ours = newest if newest and self._ours(newest) else None
+        if ours and not ours.broken and ours.refresh != refresh:
+            if usable := self._usable(ours):
                 return usable
             raise Busy(f"{self._source}: the refresh token was exchanged elsewhere meanwhile", retry_after=1.0)
-        if newest is None or newest.seed == self._grant.seed:  # never over what another configuration lives on
-            broken = StoredToken(access="", refresh=refresh, seed=self._grant.seed, expires_at=0.0, broken=True)
+        if newest is None or ours:  # never over what another configuration lives on
+            seed, since = (ours.seed, ours.since) if ours else (self._grant.seed, self._began)
+            broken = StoredToken("", refresh, seed, expires_at=0.0, broken=True, since=since)
             self._tokens.put(self._source, broken, expected=newest)
         raise self._refusal("the token endpoint answered invalid_grant", self._grant.remedy)
 

@@ -16,11 +16,13 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from processor.hours import Daily, Hours
 from processor.model import Secret
 
+_CENTURY = 36500 * 86400.0  # seconds; what is longer is a slip, and more than some clock on the way can count
+_MOST = 10**9  # things of a rate
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?[iI]?[bB]?)")
-_RATE = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*(ms|s|m|h|d)")
+_RATE = re.compile(r"(\d{1,10})\s*/\s*(\d+(?:\.\d+)?)?\s*(ms|s|m|h|d)")
 
 
 def seconds(text: str | float) -> float:
@@ -28,7 +30,9 @@ def seconds(text: str | float) -> float:
     match = _DURATION.fullmatch(str(text).strip())
     if not match:
         raise ValueError('must be a duration: seconds as a number, or a text such as "90s", "15m", "2h", "7d"')
-    return float(match[1]) * _UNITS[match[2] or "s"]
+    if (found := float(match[1]) * _UNITS[match[2] or "s"]) > _CENTURY:
+        raise ValueError("must be at most 36500d")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,10 @@ class Rate:
     def parse(cls, text: str) -> Rate:
         """ "120/1m", "1/s". Raises ValueError."""
         match = _RATE.fullmatch(text.strip())
-        if not match or not int(match[1]) or float(match[2] or 1) <= 0:
+        count, length = (int(match[1]), float(match[2] or 1) * _UNITS[match[3]]) if match else (0, 0.0)
+        if not (1 <= count <= _MOST and _UNITS["ms"] <= length <= _CENTURY):
             raise ValueError('must be a rate such as "120/1m" or "1/s"')
-        return cls(int(match[1]), float(match[2] or 1) * _UNITS[match[3]])
+        return cls(count, length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,8 @@ class Expression(fields.Field[str]):
             _check_functions(jmespath.compile(str(value)).parsed)
         except jmespath.exceptions.JMESPathError as e:
             raise ValidationError(f"is not a JMESPath expression: {str(e).split(', for expression')[0]}") from None
+        except (RecursionError, ValueError):  # a thousand brackets; an index of a thousand digits
+            raise ValidationError("is not a JMESPath expression: it nests too deep, or counts too far") from None
         return str(value)
 
 

@@ -60,13 +60,15 @@ class Http(Protocol):
 @dataclass(frozen=True, slots=True)
 class StoredToken:
     """A source's tokens as stored. `seed` is a digest of the configured credential they descend from; `expires_at` is
-    in epoch seconds. `broken` says that the grant was refused: a person must reconnect."""
+    in epoch seconds. `broken` says that the grant was refused: a person must reconnect. `since` is when the process
+    began that brought the credential, likewise: the one that was configured last wins."""
 
     access: str = field(repr=False)
     refresh: str | None = field(repr=False)
     seed: str
     expires_at: float
     broken: bool = False
+    since: float = 0.0
 
 
 class TokenStore(Protocol):
@@ -164,6 +166,18 @@ class HoldsGrant(Protocol):
 
     def reconnect_needed(self) -> bool:
         """Whether the configured grant was refused for good: a person must reconnect. Raises Unavailable."""
+        ...
+
+
+@runtime_checkable
+class TakesOver(Protocol):
+    """A provider whose grant may be configured anew while others still run with the old one."""
+
+    def take_over(self) -> None:
+        """Called when a worker begins: a grant that was configured since is used from now on, and the others follow.
+
+        Raises ProcessorError when it cannot be used now.
+        """
         ...
 
 

@@ -6,6 +6,7 @@ second, and RQ's retries, registries and failure hooks carry no promise.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import redis
 from rq import Queue
 from rq.exceptions import NoSuchJobError
+from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -24,6 +26,9 @@ DELIVER = "workers.tasks.deliver"
 TASKS = {"r": REFRESH, "d": DELIVER}
 SPELL = 10.0  # seconds that a task keeps drawing lanes before it makes room for another source or sink
 TASK_TIMEOUT = 300  # RQ's own limit; a lane's deadline ends sooner
+LEFT = 3600  # seconds that RQ keeps a task that waits, failed, or was lost with its worker
+MOST = 10_000  # tasks that wait at most: they are sent anew for as long as no worker takes them
+_ID = re.compile(rb"[A-Za-z0-9_-]{1,100}")  # what RQ and we call jobs
 
 
 def new_hand() -> str:
@@ -48,9 +53,11 @@ class Task(Job):
         """Called by RQ with what it found in its queue."""
         try:
             return super().fetch(id, connection=connection, serializer=serializer)
-        except (redis.ConnectionError, redis.TimeoutError, NoSuchJobError):
+        except (redis.ConnectionError, redis.TimeoutError):
             raise
         except Exception as e:  # noqa: BLE001  # what garbage makes RQ raise is without end
+            if connection is not None:
+                connection.expire(cls.key_for(id), LEFT)  # nobody else would: one that cannot be read is passed over
             raise NoSuchJobError(f"job {id!r} cannot be read ({type(e).__name__})") from None
 
     @classmethod
@@ -72,6 +79,38 @@ class Task(Job):
             return None
 
 
+class _Between(IntermediateQueue):
+    """Where RQ has what a worker took and has not begun."""
+
+    def get_job_ids(self) -> list[str]:
+        """Called by RQ's housekeeping, which drops those that are gone, and stumbles over what is no text."""
+        found: Any = self.connection.lrange(self.key, 0, -1)
+        return [job_id.decode() for job_id in found if self.keeps(job_id)]
+
+    def keeps(self, job_id: bytes) -> bool:
+        """Whether this can be a job's id; what cannot is dropped."""
+        if _ID.fullmatch(job_id):
+            return True
+        self.connection.lrem(self.key, 0, job_id)  # type: ignore[arg-type]  # redis-py's type is too narrow
+        return False
+
+
+class TaskQueue(Queue):
+    """RQ's queue as our workers read it: over an id that is no text its loop would stumble, and begin anew."""
+
+    @classmethod
+    def lmove(cls, connection: redis.Redis, queue_key: str, timeout: int | None) -> Any:
+        """Called by RQ for the next id in the queue."""
+        between = _Between(queue_key, connection)
+        while (taken := super().lmove(connection, queue_key, timeout)) and not between.keeps(taken[1]):
+            pass
+        return taken
+
+    @property
+    def intermediate_queue(self) -> IntermediateQueue:
+        return _Between(self.key, self.connection)
+
+
 class Tasks:
     """Sends tasks. `client` must not decode answers: RQ packs its jobs."""
 
@@ -88,12 +127,16 @@ class Tasks:
                 args=(resource[2:], hand),
                 timeout=TASK_TIMEOUT,
                 result_ttl=0,
-                failure_ttl=3600,
+                ttl=LEFT,
+                failure_ttl=LEFT,
                 description=f"{'refresh' if resource[0] == 'r' else 'deliver'} {resource[2:]}",
             )
             for resource, hand in hands
         ]
         try:
-            self._queue.enqueue_many(rows)
+            with self._queue.connection.pipeline() as pipe:
+                self._queue.enqueue_many(rows, pipeline=pipe)
+                pipe.ltrim(self._queue.key, -MOST, -1)
+                pipe.execute()
         except redis.RedisError as e:
             raise Unavailable(f"Redis cannot take it now ({type(e).__name__})") from e

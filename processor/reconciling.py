@@ -108,6 +108,13 @@ def due(app: App, source: str) -> bool:
     return not cursor.over or since.total_seconds() >= app.settings.sources[source].reconcile
 
 
+def over(app: App, source: str) -> int:
+    """How many passes are over, if none is on; else 0."""
+    text = app.journal.cursor(source)
+    cursor = Cursor.load(text) if text else None
+    return cursor.passes if cursor and cursor.over else 0
+
+
 def step(app: App, source: str, provider: Lists) -> Step:
     """Read one page. Raises what the provider's `page` raises, but for Permanent: then that list waits for the next
     pass; nothing has been written then. Raises Unavailable."""

@@ -15,7 +15,7 @@ from processor import observe, registry, settings
 from processor.connect import Room, connect, safety
 from processor.errors import Unavailable, Usage
 from processor.http import HttpClient
-from processor.model import Handshake, Notification
+from processor.model import Handshake, Notification, State
 from processor.pipeline.accept import Inbox, Taken
 from processor.pipeline.gather import LONGEST_WAIT
 from processor.pipeline.reconcile import Teller
@@ -26,11 +26,11 @@ from processor.settings import Settings, SinkSettings, SourceSettings
 from processor.store import keys
 from processor.store.batches import Batches
 from processor.store.drift import Drift
+from processor.store.figures import Figures, figures
 from processor.store.index import Index
 from processor.store.journal import Journal
-from processor.store.lanes import TOGETHER, Lanes
+from processor.store.lanes import OUTAGE, TOGETHER, Lanes
 from processor.store.memory import RedisMemory
-from processor.store.pulse import Pulse
 from processor.store.pulse import Pulse
 from processor.store.registrations import Registrations
 from processor.store.rejections import OFF, Rejections
@@ -38,6 +38,7 @@ from processor.store.scripts import Scripts
 from processor.store.secrets import RedisSecrets
 from processor.store.tally import Tally
 from processor.store.tokens import RedisTokens
+from processor.store.watched import Watched
 from processor.store.work import Accepted, Hint, Resource, windows
 
 log = structlog.get_logger(__name__)
@@ -87,7 +88,8 @@ class App:
         keep = retention.events + max(policy.max_age for policy in policies)  # nothing goes while it is still tried
         if any(s.manner.gathers for s in sinks):
             keep += LONGEST_WAIT  # … or before it was told
-        return Lanes(self.scripts, keep=keep, dedup=retention.dedup)
+        patience = OUTAGE if self.patient else 0.0
+        return Lanes(self.scripts, keep=keep, dedup=retention.dedup, patience=patience)
 
     @cached_property
     def journal(self) -> Journal:
@@ -154,6 +156,11 @@ class App:
         """What each sink may be told, by name."""
         return {name: _sink(s) for name, s in self.settings.sinks.items()}
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The R of all that is configured."""
+        return frozenset(resource.name for resource in (*self.sources.values(), *self.targets.values()))
+
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
         return tuple(Rule(s.name, s.events, s.sources, s.where) for s in self.settings.sinks.values())
@@ -168,8 +175,14 @@ class App:
         return Rejections(self.scripts, window=watched.seconds if watched else OFF)
 
     @cached_property
-    def pulse(self) -> Pulse:
-        return Pulse(self.scripts.client)
+    def watched(self) -> Watched:
+        return Watched(self.scripts.client)
+
+    def figures(self) -> Figures:
+        """What the metrics tell. Raises Unavailable."""
+        resources = [*self.sources.values(), *self.targets.values()]
+        jobs = [(source, str(state)) for source in self.sources for state in State]
+        return figures(self.scripts, resources, jobs_of=jobs)
 
     @cached_property
     def inbox(self) -> Inbox:
@@ -302,7 +315,9 @@ def _part(count: int, seconds: float) -> tuple[int, float]:
 
 def _sink(sink: SinkSettings) -> Resource:
     rates = [(sink.rate.count, sink.rate.seconds)] if sink.rate else []
-    return Resource(keys.delivering(sink.name), CAP, windows(rates), batch=TOGETHER if sink.manner.gathers else 1)
+    people = sink.manner.gathers or "digest" in sink.options  # of a type that can, whether it is to or not
+    joins = people and not sink.manner.digest and not sink.manner.storm_limit
+    return Resource(keys.delivering(sink.name), CAP, windows(rates), batch=TOGETHER if people else 1, joins=joins)
 
 
 def digest(*parts: str) -> str:

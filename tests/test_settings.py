@@ -6,12 +6,22 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields
 
 from processor.errors import ConfigError
 from processor.hours import Daily, Hours
 from processor.model import Secret
-from processor.options import PeopleOptions, Rate, RateField, RetryPolicy, SecretField, SinkOptions, SourceOptions
+from processor.options import (
+    Duration,
+    Expression,
+    PeopleOptions,
+    Rate,
+    RateField,
+    RetryPolicy,
+    SecretField,
+    SinkOptions,
+    SourceOptions,
+)
 from processor.settings import Settings, load, locate
 
 
@@ -118,6 +128,12 @@ def test_a_thousand_brackets_are_one_fault(config):
         config("a = " + "[" * 5000)
 
 
+@pytest.mark.parametrize("text", ["a" + ".a" * 3000 + " = 1", "[a" + ".a" * 3000 + "]"], ids=["a key", "a table"])
+def test_a_thousand_dots_are_one_fault(config, text):
+    with pytest.raises(ConfigError, match="nests too deep"):
+        config(text)
+
+
 def test_an_empty_file_is_the_built_in_defaults(config):
     nothing = read(None)
     assert nothing.file == "built-in defaults"
@@ -194,6 +210,16 @@ def test_all_faults_come_at_once_each_with_file_key_and_reason(config, file):
         ("[server]\nmax_body = 0", "server.max_body", "must be more than 0"),
         ("[server]\nhost = ''", "server.host", "must not be empty"),
         ("[server]\nadmin_token = 3", "server.admin_token", "must be a text"),
+        (
+            "[server]\nadmin_token = 'schlüssel'",
+            "server.admin_token",
+            "must be visible ASCII without spaces: it travels in a header",
+        ),
+        (
+            "[server]\nadmin_token = 'two words'",
+            "server.admin_token",
+            "must be visible ASCII without spaces: it travels in a header",
+        ),
         ("[redis]\nwait_replicas = -1", "redis.wait_replicas", "must be 0 or more"),
         ("[telemetry]\nlog_format = 'xml'", "telemetry.log_format", 'must be "text" or "json"'),
         ("[telemetry]\nsentry_dsn = 'key'", "telemetry.sentry_dsn", "must be a Sentry DSN: https://KEY@HOST/PROJECT"),
@@ -278,7 +304,12 @@ def test_a_fault_stays_one_line_whatever_the_key_holds(config):
 
 @pytest.mark.parametrize(
     "url",
-    ["localhost", "http://localhost", "redis://", "redis://h:port", "redis://h:99999", "unix://", "redis+sentinel://"],
+    [
+        *["localhost", "http://localhost", "redis://", "redis://h:port", "redis://h:99999", "unix://"],
+        *["redis+sentinel://", "redis+sentinel://a:b/main", "redis+sentinel://a:1/main?db=z", "redis://h?db=x"],
+        *["redis://h?no_such_option=1", "redis://h?socket_timeout=soon", "rediss://h?ssl_cert_reqs=perhaps"],
+        *["redis://h?protocol=9", "redis://h?connection_class=x", "unix:///run/r.sock?db=x"],
+    ],
 )
 def test_an_address_no_redis_client_understands_is_a_fault_that_does_not_show_it(faults, url):
     assert list(faults(f'[redis]\nurl = "{url}"')) == ["redis.url"]
@@ -295,12 +326,12 @@ def test_a_source_without_a_secret_is_a_fault_unless_registering_brings_one(faul
     assert warning.key == "sources.a.webhook_secrets"
 
 
-def test_an_alarm_is_kept_with_a_warning_that_nothing_raises_it_yet(config):
+def test_an_alarm_is_off_unless_it_is_given_and_more_than_0(config):
     settings = config('[alarms]\nsource_silent = "24h"\nrejections = "20/5m"\njob_stuck = 0\nsink_failing = "0s"')
     assert settings.alarms.source_silent == 86400
     assert settings.alarms.rejections == Rate(20, 300)
     assert settings.alarms.job_stuck is settings.alarms.sink_failing is None
-    assert [w.key for w in settings.warnings] == ["alarms.source_silent", "alarms.rejections"]
+    assert settings.warnings == ()
     assert config("[alarms]\nrejections = 0").alarms.rejections is None
 
 
@@ -318,6 +349,14 @@ def test_a_missing_variable_is_the_one_fault_of_its_key_and_is_named(faults):
         "server.port": "needs the environment variable PORT_OF_OURS, which is not set",
         "sources.a.webhook_secrets[1]": "needs the environment variable SECRET_A, which is not set",
     }
+
+
+def test_a_variable_that_is_not_utf8_is_a_fault(faults, config):
+    """The environment has bytes; Python stands in half characters for those that are not UTF-8."""
+    said = {"server.host": "needs the environment variable HOST, which is not UTF-8"}
+    assert faults('[server]\nhost = "${HOST}"', HOST="a\udcff") == said
+    assert faults('[server]\nhost = "${HOST:-b}"', HOST="\udcff") == said
+    assert faults("", REDIS_URL="redis://\udcff") == {"REDIS_URL": "is not UTF-8"}
 
 
 @pytest.mark.parametrize("text", ["${", "${}", "${1A}", "${A", "${A-b}", "x ${A:b}"])
@@ -378,6 +417,28 @@ def test_numbers_durations_and_sizes_may_be_texts(config):
     assert settings.redis.wait_replicas == 2
     assert (settings.retention.events, settings.retention.dedup) == (90, 7200)
     assert settings.telemetry.log_format == "json"
+
+
+@pytest.mark.parametrize("text", ["40000d", "9" * 400, "9" * 5000 + "h", 2**63, 1e300], ids=range(5))
+def test_a_duration_of_more_than_a_century_is_a_fault(text):
+    with pytest.raises(ValidationError, match=r"must be at most 36500d|must be a duration"):
+        Duration().deserialize(text)
+    assert Duration().deserialize("36500d") == 36500 * 86400
+
+
+@pytest.mark.parametrize(
+    "text", ["1/40000d", "1/" + "9" * 400 + "s", "9" * 400 + "/1s", "9" * 5000 + "/1s", "1/0.0001ms"], ids=range(5)
+)
+def test_a_rate_that_nobody_can_count_is_a_fault(text):
+    with pytest.raises(ValidationError, match="must be a rate"):
+        RateField().deserialize(text)
+    assert RateField().deserialize("1000000000/36500d").count == 10**9
+
+
+@pytest.mark.parametrize("text", ["(" * 5000, "!" * 3000 + "a"], ids=["(", "!"])
+def test_a_where_that_nests_without_end_is_a_fault(text):
+    with pytest.raises(ValidationError, match="is not a JMESPath expression"):
+        Expression().deserialize(text)
 
 
 def test_a_source_carries_its_own_options_and_the_common_ones(config):

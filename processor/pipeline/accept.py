@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from typing import Protocol, cast
 
+from processor import tracing
 from processor.model import Handshake, Ignored, Notification, Request
 from processor.ports import Greets, Provider
 
@@ -41,6 +42,14 @@ class Inbox(Protocol):
         """Store a code that a worker shall send back."""
         ...
 
+    def ignored(self, source: str, *, genuine: bool) -> None:
+        """Count a request that asks for nothing. Never raises."""
+        ...
+
+    def rejected(self, source: str, reason: str) -> None:
+        """Count a request that was turned away; `source` is as the request named it. Never raises."""
+        ...
+
 
 class Status(StrEnum):
     ACCEPTED = "accepted"
@@ -65,6 +74,7 @@ def accept(provider: Provider, request: Request, inbox: Inbox) -> Outcome:
     announced: Handshake | Notification | Ignored | None = None
     if _greets(type(provider)):
         announced = cast(Greets, provider).handshake(request)
+    genuine = announced is None
     if announced is None:
         provider.verify(request)
         announced = provider.parse(request)
@@ -72,11 +82,12 @@ def accept(provider: Provider, request: Request, inbox: Inbox) -> Outcome:
         case Ignored():
             if announced.strange:
                 inbox.met(provider.source, announced.strange)
-            return Outcome(Status.IGNORED, reason=announced.reason)
+            return _ignored(provider.source, announced.reason, inbox, genuine=genuine)
         case Handshake():
             return _greet(announced, inbox)
         case Notification():
-            return _kept(inbox.put(announced))
+            trace = tracing.parse(request.headers.get(tracing.HEADER))
+            return _kept(inbox.put(replace(announced, trace=trace) if trace else announced))
 
 
 @cache  # on Python 3.11 asking an object for a protocol costs more than its signature
@@ -87,10 +98,15 @@ def _greets(kind: type[Provider]) -> bool:
 def _greet(handshake: Handshake, inbox: Inbox) -> Outcome:
     """A code is unsigned, so anybody can send one: it counts only while we wait for it, and only in its known form."""
     if not _UUID.fullmatch(handshake.code):
-        return Outcome(Status.IGNORED, reason="the verification code is not a UUID")
+        return _ignored(handshake.source, "the verification code is not a UUID", inbox, genuine=False)
     if not inbox.awaits_code(handshake.source):
-        return Outcome(Status.IGNORED, reason="no registration waits for a verification code")
+        return _ignored(handshake.source, "no registration waits for a verification code", inbox, genuine=False)
     return _kept(inbox.put_handshake(handshake))
+
+
+def _ignored(source: str, reason: str, inbox: Inbox, *, genuine: bool) -> Outcome:
+    inbox.ignored(source, genuine=genuine)
+    return Outcome(Status.IGNORED, reason=reason)
 
 
 def _kept(taken: Taken) -> Outcome:

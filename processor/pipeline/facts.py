@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from processor.errors import Retryable
+from processor.errors import Newer
 from processor.model import JSON
 
 VERSION = 1
@@ -63,13 +63,13 @@ class Facts:
     def load(cls, text: str) -> Facts:
         """Read what `dump` wrote; "" is a job never seen. Keys of a later release are kept.
 
-        Raises Retryable when the facts were written by a newer major version, which is never guessed at.
+        Raises Newer when the facts were written by a newer major version, which is never guessed at.
         """
         if not text:
             return cls()
         raw = json.loads(text)
         if raw.pop("v", VERSION) != VERSION:
-            raise Retryable("the job's facts were written by a newer version of jobwire", retry_after=30)
+            raise Newer("the job's facts were written by a newer version of jobwire")
         job = raw.pop("job", None)
         return cls(
             api=raw.pop("api", ""),
@@ -102,10 +102,10 @@ class Facts:
             "looking_since": self.looking_since,
             "silent": self.silent,
             "watched": self.watched,
-            "progress": self.progress,
             "still": self.still,
         }
-        return json.dumps({"v": VERSION} | dict(self.unknown) | {k: v for k, v in known.items() if v})
+        progress = {} if self.progress is None else {"progress": self.progress}  # 0 is one
+        return json.dumps({"v": VERSION} | dict(self.unknown) | {k: v for k, v in known.items() if v} | progress)
 
     def but(self, **changes: Any) -> Facts:
         """The same facts with these changes."""

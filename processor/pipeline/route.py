@@ -58,7 +58,7 @@ def _where(event: Mapping[str, JSON], sink: str, where: str) -> Verdict:
     """An expression that cannot be applied to this event delivers: losing an event is worse than one too many."""
     try:
         result: Any = jmespath.search(where, event)
-    except jmespath.exceptions.JMESPathError as e:
+    except Exception as e:  # noqa: BLE001  # its functions raise whatever Python does: TypeError, OverflowError, …
         return Verdict(sink, True, f"where cannot be applied here ({type(e).__name__}), so it does not hold back", True)
     if jmespath_true(result):
         return Verdict(sink, True, "events, sources and where match")

@@ -12,6 +12,7 @@ import structlog
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
+from processor import observe, tracing
 from processor.errors import Malformed, ProcessorError, UnknownSource
 from processor.model import Request
 from processor.pipeline.accept import Inbox, Outcome, Status, accept
@@ -25,15 +26,21 @@ def blueprint(providers: Mapping[str, Provider], inbox: Inbox, *, max_body: int)
 
     @routes.post("/webhooks/<source>", provide_automatic_options=False)
     def receive(source: str) -> Response:
-        began = perf_counter()
+        began, traced = perf_counter(), tracing.parse(request.headers.get(tracing.HEADER))
+        if source in providers:
+            observe.about(source=source)
         try:
             outcome = accept(_provider(providers, source), _incoming(_body(max_body)), inbox)
         except (ProcessorError, HTTPException) as e:
-            reason = e.reason if isinstance(e, ProcessorError) else e.name
+            reason = e.reason if isinstance(e, ProcessorError) else type(e).__name__
+            inbox.rejected(source, reason)
             log.info("notification", source=source[:64], status="rejected", reason=reason, detail=str(e), ms=_ms(began))
             raise
+        except Exception:
+            inbox.rejected(source, "Bug")
+            raise
         told = _told(outcome)
-        log.info("notification", source=source, **told, ms=_ms(began))
+        log.info("notification", source=source, **told, **_trace(traced, outcome), ms=_ms(began))
         return Response(
             json.dumps(told, separators=(",", ":")), _HTTP_STATUS[outcome.status], content_type="application/json"
         )
@@ -96,6 +103,12 @@ def _told(outcome: Outcome) -> dict[str, str]:
     """What the sender and the log are told: what there is of status, id and reason."""
     told = {"status": outcome.status.value, "id": outcome.id, "reason": outcome.reason}
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _trace(traced: str, outcome: Outcome) -> dict[str, str]:
+    """What the line has of the trace: that of the request, else the one that its notification begins."""
+    context = traced or (tracing.begun_by(outcome.id) if outcome.id else "")
+    return {"trace": tracing.trace_of(context)} if context else {}
 
 
 def _ms(began: float) -> float:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from processor.errors import Retryable
+from processor.errors import Newer
 from processor.pipeline.facts import Estimated, Facts, Standing
 
 
@@ -27,15 +27,20 @@ def test_what_is_dumped_is_read_again() -> None:
     assert Facts.load(facts.dump()) == facts
 
 
+def test_a_job_that_stands_at_nothing_is_not_one_that_says_nothing() -> None:
+    assert Facts.load(Facts(progress=0.0).dump()).progress == 0.0
+    assert Facts.load(Facts(progress=None).dump()).progress is None
+
+
 def test_keys_of_a_later_release_are_kept() -> None:
     text = json.dumps({"v": 1, "job": {"state": "failed", "been": ["failed"]}, "invented_later": {"x": 1}})
     assert json.loads(Facts.load(text).dump()) == json.loads(text)
 
 
 def test_a_newer_major_version_is_put_back_and_never_guessed_at() -> None:
-    with pytest.raises(Retryable) as caught:
+    with pytest.raises(Newer) as caught:
         Facts.load('{"v": 2}')
-    assert caught.value.retry_after == 30
+    assert caught.value.retry_after is None, "nobody else is to wait"
 
 
 def test_facts_stay_small() -> None:

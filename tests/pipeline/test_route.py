@@ -54,6 +54,20 @@ def test_where_holds_back_what_is_not_true(where: str, takes: bool) -> None:
     assert wanted(FAILED, where=where) is takes
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        "merge(data.job, data.previous_state)",  # jmespath's own functions raise whatever Python does
+        "contains(data.job.name, `1`)",
+        "ceil(to_number('inf'))",
+        "data.job.models[::0]",
+    ],
+)
+def test_a_where_that_breaks_on_an_event_delivers_it_in_doubt(where: str) -> None:
+    [verdict] = route(FAILED, [Rule("ops", where=where)])
+    assert (verdict.wanted, verdict.doubtful) == (True, True)
+
+
 def test_each_rule_gets_its_own_verdict_with_a_reason() -> None:
     verdicts = route(FAILED, [Rule("a"), Rule("b", events=("job.*",)), Rule("c", where="data.nothing")])
     assert [(v.sink, v.wanted) for v in verdicts] == [("a", True), ("b", False), ("c", False)]

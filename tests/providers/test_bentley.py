@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -328,6 +329,20 @@ class TestTranslateV1:
     def test_a_bare_zero_is_no_estimate(self, keys: dict[str, Any], amount: float | None) -> None:
         estimate = self.translate(v1(**keys)).cost_estimate
         assert (estimate.amount if estimate else None) == amount
+
+    def test_a_message_does_not_grow_without_end(self) -> None:
+        """Twenty kilobytes that would become two hundred megabytes."""
+        errors = [{"message": "%1" * 10_000, "params": ["x" * 20_000]}]
+        said = self.translate(v1(executionInformation={"errors": errors})).errors[0].message
+        assert said is not None
+        assert len(said) < 100_000
+
+    def test_many_outputs_of_one_format_are_named_in_time(self) -> None:
+        outputs = [{"format": "OBJ", "id": "a"}] * 20_000
+        began = time.thread_time()
+        artifacts = self.translate(v1(jobSettings={"outputs": outputs})).models[0].artifacts
+        assert len(artifacts) == len(outputs)
+        assert time.thread_time() - began < 5
 
     def test_two_outputs_of_one_format_are_both_kept_and_one_without_an_id_is_not(self) -> None:
         outputs = [{"format": "OBJ", "id": "a"}, {"format": "OBJ", "id": "b"}, {"format": "LAS", "id": None}]

@@ -224,6 +224,7 @@ class TestSubscriptions:
             one(expirationDateTime=None),
             one(expirationDateTime="never"),
             one(expirationDateTime=7),
+            one(expirationDateTime="0001-01-01T00:00:00+14:00"),  # no time that there is in UTC
             one(expirationDateTime="2026-03-18T00:00:00Z"),
         ],
     )

@@ -80,6 +80,8 @@ class Inbox:
     waiting: set[str] = field(default_factory=set)
     strange: list[tuple[str, str]] = field(default_factory=list)
     kept: dict[str, Notification | Handshake] = field(default_factory=dict)
+    turned_away: list[tuple[str, str]] = field(default_factory=list)
+    idle: list[tuple[str, bool]] = field(default_factory=list)
 
     def put(self, notification: Notification) -> Taken:
         return self._keep(notification.key, notification)
@@ -92,6 +94,12 @@ class Inbox:
 
     def put_handshake(self, handshake: Handshake) -> Taken:
         return self._keep(handshake.code, handshake)
+
+    def ignored(self, source: str, *, genuine: bool) -> None:
+        self.idle.append((source, genuine))
+
+    def rejected(self, source: str, reason: str) -> None:
+        self.turned_away.append((source, reason))
 
     def _keep(self, key: str, thing: Notification | Handshake) -> Taken:
         if self.down:

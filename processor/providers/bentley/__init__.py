@@ -79,6 +79,9 @@ class Bentley:
     def reconnect_needed(self) -> bool:
         return self.api.oauth.reconnect_needed()
 
+    def take_over(self) -> None:
+        self.api.oauth.take_over()
+
     def try_out(self) -> str:
         """ports.CanBeTried: whether an access token can be had. One that is stored and still good is not renewed."""
         self.api.oauth.token()

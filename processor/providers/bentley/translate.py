@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from processor.errors import Unreadable
@@ -15,6 +15,7 @@ from processor.providers.bentley.states import job_state, model_state
 from processor.reading import read
 
 _PLACEHOLDER = re.compile(r"%([1-9][0-9]?)")
+_ROOM = 10_000  # characters: a message and its parameters are multiplied by each other
 
 
 def translate(original: JSON, *, source: str, family: Family) -> Job:
@@ -109,11 +110,20 @@ def _messages(messages: Sequence[Mapping[str, Any]] | None) -> tuple[Message, ..
 
 
 def _filled(text: str | None, params: Sequence[str | None]) -> str | None:
-    """`text` with %1, %2 … replaced in one pass, so that a parameter may itself contain a %1."""
+    """`text` with %1, %2 … replaced in one pass, so that a parameter may itself contain a %1.
+
+    The parameters fill in some _ROOM characters; the placeholders behind these stay as they are.
+    """
+    filled = 0
 
     def value(placeholder: re.Match[str]) -> str:
+        nonlocal filled
         number = int(placeholder[1])
-        return (params[number - 1] or "") if number <= len(params) else placeholder[0]
+        if number > len(params) or filled > _ROOM:
+            return placeholder[0]
+        said = params[number - 1] or ""
+        filled += len(said)
+        return said
 
     return text and _PLACEHOLDER.sub(value, text)
 
@@ -143,9 +153,12 @@ def _cost_estimate(job: Mapping[str, Any]) -> CostEstimate | None:
 def _named(references: Iterable[tuple[str, str]]) -> dict[str, str]:
     """One entry for each reference; a second of the same name becomes `name.2`."""
     named: dict[str, str] = {}
+    so_far: Counter[str] = Counter()
     for name, reference in references:
-        unique = (f"{name}.{n}" if n > 1 else name for n in count(1))
-        named[next(free for free in unique if free not in named)] = reference
+        so_far[name] += 1
+        while (unique := f"{name}.{so_far[name]}" if so_far[name] > 1 else name) in named:
+            so_far[name] += 1
+        named[unique] = reference
     return named
 
 

@@ -145,9 +145,9 @@ def _expiry(text: JSON, now: datetime) -> list[str]:
     """What a time of expiry means, where a webhook has one."""
     try:
         moment = datetime.fromisoformat(text)
-    except (ValueError, TypeError):
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):
         return []
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if moment <= now:
         return [f"expired at {timestamp(moment)}: register it anew"]
     return [f"expires at {timestamp(moment)}: register it anew"] if moment <= now + _SOON else []

@@ -91,6 +91,9 @@ class Hover:
     def reconnect_needed(self) -> bool:
         return self.api.oauth.reconnect_needed()
 
+    def take_over(self) -> None:
+        self.api.oauth.take_over()
+
     def try_out(self) -> str:
         """ports.CanBeTried: whether an access token can be had.
 
