@@ -33,7 +33,7 @@ class Patience:
 
 # The receiver's: whoever sends is told within a second that nothing can be kept now, also by a server that stands still
 # or that is behind a Sentinel of which one in two does not answer.
-HASTY = Patience(connect=0.4, answer=0.8, sentinel=0.2, again=0)
+HASTY = Patience(connect=0.4, answer=0.6, sentinel=0.2, again=0)
 # The workers': a server that stands still is given up before a lease ends, so that the lanes in hand can still be kept
 # at the one that takes its place. Once more is for a connection that was cut; who can wait longer asks again himself.
 PATIENT = Patience(connect=2.0, answer=5.0, sentinel=1.0, again=1)

@@ -13,7 +13,7 @@ from typing import Any
 
 import redis
 from rq import Queue
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import NoSuchJobError, StopRequested
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -53,7 +53,7 @@ class Task(Job):
         """Called by RQ with what it found in its queue."""
         try:
             return super().fetch(id, connection=connection, serializer=serializer)
-        except (redis.ConnectionError, redis.TimeoutError):
+        except (redis.ConnectionError, redis.TimeoutError, StopRequested):
             raise
         except Exception as e:  # noqa: BLE001  # what garbage makes RQ raise is without end
             if connection is not None:

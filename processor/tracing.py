@@ -22,7 +22,9 @@ _now: ContextVar[str] = ContextVar("jobwire_trace", default="")
 
 def parse(header: str | None) -> str:
     """The context that a request came with, as of version 00; "" for none, and for what is none."""
-    found = _FORM.fullmatch((header or "").strip())
+    if not header:
+        return ""
+    found = _FORM.fullmatch(header.strip())
     if not found or (found["version"] == "00" and found["more"]):
         return ""
     return f"00-{found['trace']}-{found['span']}-{found['flags']}"

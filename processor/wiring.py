@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from typing import Literal
 
 import structlog
 
@@ -315,9 +316,10 @@ def _part(count: int, seconds: float) -> tuple[int, float]:
 
 def _sink(sink: SinkSettings) -> Resource:
     rates = [(sink.rate.count, sink.rate.seconds)] if sink.rate else []
-    people = sink.manner.gathers or "digest" in sink.options  # of a type that can, whether it is to or not
-    joins = people and not sink.manner.digest and not sink.manner.storm_limit
-    return Resource(keys.delivering(sink.name), CAP, windows(rates), batch=TOGETHER if people else 1, joins=joins)
+    if not (sink.manner.gathers or "digest" in sink.options):  # it is of no type that could tell things together
+        return Resource(keys.delivering(sink.name), CAP, windows(rates), batch=1)
+    joins: Literal["", "now", "then"] = "" if sink.manner.storm_limit else "then" if sink.manner.digest else "now"
+    return Resource(keys.delivering(sink.name), CAP, windows(rates), batch=TOGETHER, joins=joins)
 
 
 def digest(*parts: str) -> str:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,11 @@ from processor.embedded import EmbeddedServer
 from processor.simulation import Served
 from processor.store.journal import Journal
 
-__all__ = ["BENTLEY", "HOVER", "Running", "free_port", "running", "wait_for"]
+__all__ = ["BENTLEY", "HOVER", "MAKING", "Running", "free_port", "running", "wait_for"]
+
+# Routes are compiled, which several threads of Python 3.11 must not do at once: it loses count of what it parses,
+# https://github.com/python/cpython/issues/106905.
+MAKING = threading.Lock()
 
 
 @dataclass
@@ -126,7 +131,8 @@ def running(
     Everything it started is gone afterwards.
     """
     port = free_port()
-    simulated = Simulated(f"http://127.0.0.1:{port}", limited=False)
+    with MAKING:
+        simulated = Simulated(f"http://127.0.0.1:{port}", limited=False)
     if before:
         before(simulated)
     served: Served = simulated.serve("127.0.0.1", 0)

@@ -102,7 +102,7 @@ def _app(redis_url: str, folder: Path) -> App:
 
 WAITING = frozenset({"q", "due", "run", "poll"})  # nothing of these is left when nothing waits
 LISTS = frozenset({"index", "st", "evs", "jobs", "cards", "words"})
-TRIMMED = frozenset({"journal", "dead", "deadz", "workers"}) | LISTS  # by their age, since a part of a key cannot expire
+TRIMMED = frozenset({"journal", "dead", "deadz", "workers", "pulse"}) | LISTS  # by age: a part of a key cannot expire
 LONGEST: Mapping[str, float] = {  # seconds until a key of the kind expires
     "seen": DAY,
     "n": KEEP + SLACK,
@@ -110,6 +110,8 @@ LONGEST: Mapping[str, float] = {  # seconds until a key of the kind expires
     "storm": 2 * DAY,
     "gate": 2 * DAY,
     "hands": DAY,
+    "far": DAY,
+    "clock": DAY,
     "facts": FACTS_TTL,
     "doc": FACTS_TTL,
     "story": FACTS_TTL,
@@ -117,6 +119,7 @@ LONGEST: Mapping[str, float] = {  # seconds until a key of the kind expires
     "dl": KEEP + SLACK,
     "try": KEEP + SLACK,
     "lock": 3600,
+    "wrong": 2 * DAY,
     "reg": 3600,
     "trouble": 3600,
     "mem": 400 * DAY,

@@ -40,6 +40,8 @@ from processor.store.scripts import Scripts
 from processor.store.work import Claim, Found, Hint, Page, Resource, Row, Stocked, windows
 from processor.wiring import CAP, OWN_SHARE, App, from_environment, read_settings
 
+pytestmark = pytest.mark.alone
+
 HOVER = ((120, 60.0), (7200, 3600.0))  # as published; so are Bentley's
 BENTLEY = ((500, 60.0), (5000, 3600.0))
 Rates = Sequence[tuple[int, float]]

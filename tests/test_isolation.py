@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,10 +21,12 @@ import pytest
 from running import wait_for
 
 from processor.model import Event, EventType
-from processor.queue import new_hand
+from processor.queue import SPELL, new_hand
 from processor.store import keys
 from processor.store.work import Row
 from processor.wiring import CAP, REDIS_FROM_PARENT, App, read_settings
+
+pytestmark = pytest.mark.alone
 
 LATENCY = 0.1  # seconds that a healthy sink takes: the rate follows from the threads, not from a busy machine
 KEPT = 0.9  # of their rate that the others keep
@@ -39,6 +41,7 @@ class FarEnd:
 
     def __init__(self) -> None:
         self.taken: list[str] = []  # subjects
+        self.at: dict[str, float] = {}  # when each was taken, by the monotonic clock
         self.hangs: Callable[[str], bool] = lambda subject: False
         self.hanging = 0  # so many in all
         self._lock = threading.Lock()
@@ -75,6 +78,7 @@ class FarEnd:
         time.sleep(LATENCY)
         with self._lock:
             self.taken.append(subject)
+            self.at.setdefault(subject, time.monotonic())
         handler.send_response(204)
         handler.end_headers()
 
@@ -98,8 +102,8 @@ class Place:
         self.app = App(read_settings(str(self._file), {}), redis_url)
         self._log = folder / "worker.log"
 
-    def happen(self, job: str, number: int = 0) -> None:
-        """An event of a job, for all three sinks."""
+    def happen(self, job: str, number: int = 0, sinks: Sequence[str] = ()) -> str:
+        """An event of a job, for all three sinks unless some are named. Returns its subject."""
         event = Event(
             id=f"evt_{job}_{number}",
             type=EventType.JOB_STATE_CHANGED,
@@ -109,11 +113,12 @@ class Place:
             time=datetime(2026, 3, 1, tzinfo=UTC),
             data={"job": {"id": job}},
         )
-        rows = [Row(sink, event) for sink in self.far]
+        rows = [Row(sink, event) for sink in sinks or self.far]
         hand = new_hand()
         hired = self.app.lanes.announce(event, rows, sinks=self.app.targets, hand=hand)
         assert hired is not None
         self.app.send([(self.app.targets[sink].name, hand) for sink in hired])
+        return event.subject
 
     def in_hand(self, sink: str) -> int:
         return int(self.app.scripts.client.zcard(keys.key("run", keys.delivering(sink))))  # type: ignore[arg-type]  # not async
@@ -122,24 +127,41 @@ class Place:
         return dict(self.app.scripts.client.hgetall(keys.key("gate", keys.delivering(sink))))  # type: ignore[arg-type]  # likewise
 
     @contextmanager
-    def workers(self, count: int) -> Iterator[None]:
+    def workers(self, count: int, turn: float | None = None) -> Iterator[None]:
+        """`turn`: seconds that a task draws lanes while another waits for a thread, if not the usual ones."""
         with ExitStack() as stack:
             for _ in range(count):
-                stack.enter_context(self._worker())
+                stack.enter_context(self._worker(turn))
             wait_for(lambda: self.app.journal.workers() >= count)
             yield
 
     @contextmanager
-    def _worker(self) -> Iterator[None]:
+    def _worker(self, turn: float | None) -> Iterator[None]:
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("JOBWIRE", "REDIS"))}
         environ |= {REDIS_FROM_PARENT: self.app.redis_url, "JOBWIRE_CONFIG": str(self._file)}
+        code = "" if turn is None else f"import workers.shift; workers.shift.TURN = {turn}; "
+        command = [sys.executable, "-c", f"{code}from workers.__main__ import main; main(['worker'])"]
         with self._log.open("ab") as log:
-            process = subprocess.Popen([sys.executable, "-m", "workers", "worker"], stdout=log, stderr=log, env=environ)
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
         try:
             yield
         finally:
             process.kill()
             process.wait()
+
+    def backlog(self, sink: str) -> int:
+        return self.app.journal.backlog(keys.delivering(sink)) - self.in_hand(sink)
+
+    def waits(self, sink: str, seconds: float, *, a_second: float) -> list[float]:
+        """How long each of the events waits until the sink has taken it, when some happen evenly for some seconds."""
+        began, far = time.monotonic(), self.far[sink]
+        happened = {}
+        for n in range(int(seconds * a_second)):
+            time.sleep(max(0.0, began + n / a_second - time.monotonic()))
+            now = time.monotonic()
+            happened[self.happen(f"{began}-{n}", sinks=(sink,))] = now
+        wait_for(lambda: happened.keys() <= far.at.keys(), 30)
+        return [far.at[subject] - at for subject, at in happened.items()]
 
     def rates(self, seconds: float) -> dict[str, float]:
         """How many events a second each sink takes in a stretch of time."""
@@ -227,6 +249,28 @@ def _kept(before: dict[str, float], during: dict[str, float]) -> None:
     kept = {name: round(during[name] / before[name], 2) for name in ("two", "three")}
     sys.stdout.write(f"kept: {kept}\n")  # for `pytest -rP`
     assert min(kept.values()) >= KEPT, (kept, before, during)
+
+
+def test_two_sinks_with_endless_backlogs_keep_a_third_waiting_no_longer_than_two_seconds(
+    place: Callable[[float], Place],
+) -> None:
+    """One worker, whose threads the caps of two sinks fill. The control: tasks that keep their threads for all of their
+    spell, whoever waits."""
+    waited = {}
+    for turn in (None, SPELL):
+        it = place(10)
+        it.app.scripts.client.flushall()
+        for n in range(1200):
+            it.happen(f"b{n}", sinks=("one", "two"))
+        with it.workers(1, turn):
+            wait_for(lambda it=it: it.in_hand("one") == it.in_hand("two") == CAP)
+            waited[turn] = it.waits("three", 4, a_second=10)
+        assert it.backlog("one"), "its backlog had an end"
+        assert it.backlog("two"), "its backlog had an end"
+    now, before = max(waited[None]), max(waited[SPELL])
+    sys.stdout.write(f"the longest wait: {now:.2f} s; without turns: {before:.2f} s\n")  # for `pytest -rP`
+    assert now <= 2
+    assert before > 2 * now
 
 
 def test_a_sink_that_hangs_holds_no_more_than_its_cap_of_threads_and_while_it_is_paused_none(

@@ -288,6 +288,38 @@ def test_a_process_with_an_outdated_configuration_does_not_break_the_new_one(wor
     assert not world.stored.broken
 
 
+def test_in_a_rolling_restart_who_began_before_the_new_configuration_lives_on_its_token(world: World) -> None:
+    old, http = world.process(granted("access-0", "refresh-x"), granted("access-2", "refresh-2"))
+    old.token()
+    world.clock.advance(60)
+    renewed = replace(ROTATING, refresh_token=Secret("anew"))
+    new, _ = world.process(granted("access-1", "refresh-1"), grant=renewed)
+    new.take_over()
+    assert old.renew("access-0") == "access-1"
+    assert old.renew("access-1") == "access-2"
+    assert refresh_of(http.sent[-1]) == "refresh-1"
+    assert new.renew("access-1") == "access-2", "and what it renews is everybody's"
+
+
+def test_who_begins_later_with_the_same_configuration_takes_nothing_over(world: World) -> None:
+    world.process(granted("access-1", "refresh-1"))[0].token()
+    world.clock.advance(60)
+    later, http = world.process()
+    later.take_over()
+    world.process(grant=replace(ROTATING, client_secret=Secret("renewed")))[0].take_over()
+    assert http.sent == []
+
+
+def test_when_the_new_grant_is_refused_the_old_one_goes_on(world: World) -> None:
+    old, _ = world.process(granted("access-0", "refresh-x"), granted("access-1", "refresh-1"))
+    old.token()
+    world.clock.advance(60)
+    new, _ = world.process(INVALID_GRANT, grant=replace(ROTATING, refresh_token=Secret("mistyped")))
+    with pytest.raises(ReconnectNeeded):
+        new.take_over()
+    assert old.renew("access-0") == "access-1"
+
+
 def test_the_store_is_read_again_before_anybody_has_to_reconnect(world: World) -> None:
     """The other process exchanged while ours asked, so ours was refused."""
 

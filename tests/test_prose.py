@@ -159,7 +159,10 @@ def test_the_two_commands_are_one_line_each_and_what_ci_runs() -> None:
     first, second, *_ = blocks(README, "sh")
     assert first.count("\n") == second.count("\n") == 1
     assert first.rstrip().endswith("jobwire demo --once")
-    assert second.rstrip().endswith("pytest")
+    together, alone = second.rstrip().split(" && ")[-2:]
+    assert together.startswith(".venv/bin/pytest")
+    assert alone == ".venv/bin/pytest -m alone"
+    assert "-m 'not alone'" in together, "between them, all"
     run = (ROOT / ".ci/run").read_text()
     assert "$(block 1)" in run
     assert "$(block 2)" in run

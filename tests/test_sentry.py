@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from processor import __version__
 from processor.observe import STARS, scrub_report
 from workers import __main__ as main
+from workers import worker
 
 ADDRESS, CUSTOMER, SECRET = "4312 Meadow Drive", "Ms Doe", "hush-hush-hush-hush"
 CONFIG = f"""
@@ -146,6 +148,19 @@ def test_a_bug_is_reported_once_with_release_and_tags_and_what_is_expected_is_no
 def test_of_what_a_bug_says_only_words_of_a_program_are_told(said: str, told: str) -> None:
     report: Any = scrub_report({"exception": {"values": [{"type": "ValueError", "value": said}]}}, {})
     assert report["exception"]["values"][0]["value"] == told
+
+
+def test_a_task_that_fails_by_a_bug_is_reported_and_one_that_fails_by_an_outage_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(worker.observe, "report", told.append)
+    monkeypatch.setattr(worker.SimpleWorker, "handle_exception", lambda *_: None)
+    rq = worker.ThreadWorker.__new__(worker.ThreadWorker)
+    outage, bug = redis.ConnectionError("away"), KeyError("bug")
+    for error in (outage, bug):
+        rq.handle_exception(None, type(error), error, None)  # type: ignore[arg-type]  # RQ's job is not looked at
+    assert told == [bug]
 
 
 @pytest.mark.parametrize("role", ["worker", "scheduler"])

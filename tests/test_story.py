@@ -62,6 +62,7 @@ class Endpoint:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
+@pytest.mark.alone
 def test_two_sources_and_four_sinks_within_a_second(tmp_path: Path) -> None:
     endpoint = Endpoint()
     more = f"""

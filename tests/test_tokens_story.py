@@ -30,7 +30,7 @@ from processor.testing.fakes import FakeHttp, answer
 from processor.wiring import App, read_settings
 from workers.shift import Shift
 
-LOCK = 1.5  # seconds; 30 in earnest
+LOCK = 1.5  # seconds; 20 in earnest
 REFUSED = {"error": "invalid_grant"}
 
 

@@ -70,7 +70,8 @@ class Keeper(threading.Thread):
         app = self._shift.app
         claims, hands = self._shift.in_hand()
         if claims or hands:
-            for lane in app.lanes.keep(claims, hands):
+            lost = app.lanes.keep(claims, hands)
+            for lane in lost & {claim.lane for claim in self._shift.in_hand()[0]}:  # the rest was let go meanwhile
                 log.warning("a lane is no longer ours", lane=lane)
         app.journal.seen(self.worker)
         self._beat()

@@ -30,7 +30,6 @@ LOOK = 1.0  # seconds between looks at what is due
 TURN = 10.0  # seconds that the lists of one source are read before the next source's turn comes
 READING = 25.0  # … and that nobody else reads them, from each page on
 LATER = 30.0  # … or, when that failed, until it is tried again
-DAY = 86400.0
 GRACE = 300.0  # seconds within which a webhook may still tell what reconciliation found first
 
 
@@ -82,10 +81,12 @@ def _read_on(app: App, source: str, provider: Lists) -> None:
 
 def repaired(app: App) -> None:
     """Tell how many jobs of each source had ended that no webhook told of, nor has since: once a pass, whoever read."""
+    marks = app.watched.marks()
     for source, provider in app.providers.items():
-        passes = reconciling.over(app, source) if isinstance(provider, Lists) else 0
-        if passes and (found := _untold(app, source)) and app.journal.take_duty(f"repaired:{source}:{passes}", DAY):
+        passes, mark = reconciling.over(app, source) if isinstance(provider, Lists) else 0, f"repaired {source}"
+        if passes and marks.get(mark) != passes and (found := _untold(app, source)):
             _tell_repaired(app, source, found)
+            app.watched.put(mark, passes)
 
 
 def _untold(app: App, source: str) -> list[str]:

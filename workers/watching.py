@@ -130,8 +130,8 @@ def forgotten(app: App) -> None:
             app.registrations.note(place.partition("/")[2], None)
     for mark in app.watched.marks():
         what, _, source = mark.partition(" ")
-        limit = settings.alarms.source_silent if what == _SILENCE else settings.alarms.rejections
-        if source not in settings.sources or limit is None:
+        limits = {_SILENCE: settings.alarms.source_silent, _REJECTIONS: settings.alarms.rejections}
+        if source not in settings.sources or limits.get(what, True) is None:
             app.watched.forget(mark)
 
 

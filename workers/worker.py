@@ -94,6 +94,13 @@ class ThreadWorker(SimpleWorker):
             self._crew.room.release()
             raise
 
+    def heartbeat(self, *arguments: Any, **keys: Any) -> None:
+        """Called by RQ's loop at every turn, and in its tasks. Being told to stop is an exception wherever the loop is
+        just then, and much there catches whatever it can: here it is heard at the latest."""
+        if self._crew.shift.stopping.is_set() and threading.current_thread() is threading.main_thread():
+            raise StopRequested
+        super().heartbeat(*arguments, **keys)
+
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Called on SIGTERM and SIGINT while RQ's loop runs."""
         self._crew.stop(signum, frame)

@@ -99,7 +99,10 @@ def notification_rows(app: App, ids: Sequence[str]) -> list[NotificationRow]:
     waiting = list(dict.fromkeys(n["L"] for _, n in kept if n.get("state") == "pending"))
     lanes = dict(zip(waiting, app.index.lanes(waiting), strict=True))
     since = app.index.times([(n["L"].partition("|")[0], i) for i, n in kept])
-    return [_notification(i, n, lanes.get(n["L"]), at) for (i, n), at in zip(kept, since, strict=True)]
+    return [
+        _notification(i, n, lanes.get(n["L"]) if n.get("state") == "pending" else None, at)
+        for (i, n), at in zip(kept, since, strict=True)
+    ]
 
 
 def _notification(

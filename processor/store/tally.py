@@ -69,15 +69,23 @@ class Tally:
         self._wake()
 
     def flush(self) -> None:
-        """Write what there is, unless it cannot be written now."""
+        """Write all that there is, unless it cannot be written now."""
+        while self._written():
+            pass
+
+    def _written(self) -> bool:
+        """Write once; whether there was something, and it was written."""
         with self._writing:
+            self._unwritten = self._unwritten or self._taken()
+            if not self._unwritten:
+                return False
             try:
-                while tallied := self._unwritten or self._taken():
-                    self._unwritten = tallied
-                    self._write(tallied)
-                    self._unwritten = None
+                self._write(self._unwritten)
             except Unavailable as e:
                 log.debug("counts wait for Redis", reason=e.message)
+                return False
+            self._unwritten = None
+            return True
 
     def _taken(self) -> Tallied | None:
         with self._lock:
@@ -107,7 +115,7 @@ class Tally:
             self._came.wait()
             self._came.clear()
             try:
-                self.flush()
+                self._written()
             except Exception:
                 log.exception("unexpected")
             if self._unwritten:

@@ -22,6 +22,10 @@ class Watched:
             self._client.hsetnx(keys.key("watched"), name, value)
             return int(self._client.hget(keys.key("watched"), name) or value)
 
+    def put(self, name: str, value: int) -> None:
+        with ours():
+            self._client.hset(keys.key("watched"), name, value)
+
     def marks(self) -> dict[str, int]:
         with ours():
             return {name: int(value) for name, value in self._client.hgetall(keys.key("watched")).items()}

@@ -29,8 +29,8 @@ class Resource:
     `name` is its R in Redis, `cap` how many of its lanes may be in hand at once, `windows` its rate limits, `batch` how
     many items a claim takes (0 = all that wait; of a sink's: at most, of those that may be told together). `budget`
     names whose windows they are, when several resources share them. `share` are the windows of what we ask for
-    ourselves (lists, looking again), a part of the whole. `joins`: nothing is to be told with everything any more, so
-    what still waits for that is told first.
+    ourselves (lists, looking again), a part of the whole. `joins`: when what waits in the lane of everything is due
+    once something else of the sink is, which then joins it; "" for a sink that asks whether it may tell (Lanes.admit).
     """
 
     name: str
@@ -39,7 +39,7 @@ class Resource:
     batch: int = 0
     budget: str = ""
     share: tuple[Window, ...] = ()
-    joins: bool = False
+    joins: Literal["", "now", "then"] = ""
 
     @property
     def gate(self) -> str:

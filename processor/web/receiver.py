@@ -26,7 +26,7 @@ def blueprint(providers: Mapping[str, Provider], inbox: Inbox, *, max_body: int)
 
     @routes.post("/webhooks/<source>", provide_automatic_options=False)
     def receive(source: str) -> Response:
-        began, traced = perf_counter(), tracing.parse(request.headers.get(tracing.HEADER))
+        began, traced = perf_counter(), tracing.parse(request.environ.get("HTTP_TRACEPARENT"))
         if source in providers:
             observe.about(source=source)
         try:

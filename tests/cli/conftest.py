@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from click.testing import Result
 from structlog.testing import capture_logs
 
 from processor import registry
-from processor.model import Address, Job, Model, ModelState, Notification, State
+from processor.model import Job, Notification
 from processor.store import keys
 from processor.wiring import App
 from workers.shift import Shift
@@ -31,19 +30,6 @@ type = "console"
 type = "console"
 events = ["*.failed"]
 """
-ENDED = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
-GARAGE = Model(id="71", name="Garage", state=ModelState.FAILED, failure_reason="Lack of exterior shots")
-HOUSE = Job(
-    provider="hover",
-    source="main",
-    id="15084303",
-    name="Main House",
-    external_id="8675309",
-    state=State.PROCESSING,
-    provider_state="working",
-    address=Address(line1="4312 Meadow Drive", city="Santa Maria", region="CA"),
-)
-DONE = replace(HOUSE, state=State.SUCCEEDED, provider_state="complete", updated_at=ENDED, models=(GARAGE,))
 
 
 @dataclass
@@ -85,7 +71,7 @@ class Office:
                 here.setenv(name, value)
             return self.desk.run(*arguments)
 
-    def knock(self, job_id: str = HOUSE.id) -> str:
+    def knock(self, job_id: str = "15084303") -> str:
         """A webhook comes; the notification's id."""
         return self.app.inbox.put(Notification("main", job_id, "", "job-updated", f"{next(self._numbers)}")).id
 

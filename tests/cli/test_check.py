@@ -318,6 +318,14 @@ def test_a_sink_that_takes_nothing_is_told(office):
     )
 
 
+def test_what_waits_for_a_sink_that_is_not_configured_any_more_is_told(use):
+    office = use()
+    office.happens(FAILED)
+    office = use('[sinks.crm]\ntype = "console"\n')
+    [line] = [x for x in office.run("check", "--online").stdout.splitlines() if x.startswith("warning: sink ops")]
+    assert 'there is no sink "ops" in the configuration (any more), and 1 delivery waits for it' in line
+
+
 # --- webhooks
 
 

@@ -185,6 +185,14 @@ def test_what_is_still_due_comes_last_with_its_time(office: Any) -> None:
     assert (last[1], last[4]) == ("waits", "crm is to be told")
 
 
+def test_of_two_notifications_only_the_one_that_was_not_looked_into_is_still_due(office: Any) -> None:
+    office.happens(job())
+    waiting = office.knock()
+    found = story(office.run("jobs", ID, "--json"))["timeline"]
+    due = [one["notification_id"] for one in found if one["kind"] == "waits" and one["notification_id"]]
+    assert due == [waiting]
+
+
 def test_of_a_long_story_the_newest_is_shown(told: Any) -> None:
     whole = told.run("jobs", ID).stdout.splitlines()
     done = told.run("jobs", ID, "--limit", "2")

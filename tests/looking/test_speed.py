@@ -15,6 +15,8 @@ from looking.life import life
 
 from processor.looking import DeliveryFilter, Doing, EventFilter, JobFilter, Looking, NotificationFilter
 
+pytestmark = pytest.mark.alone
+
 EVENTS = int(os.environ.get("JOBWIRE_EVENTS", "100000"))
 MOST_MS = 200
 ROUNDS = 5

@@ -23,6 +23,7 @@ from marshmallow import ValidationError
 from running import wait_for
 from sinks.rabbit import CERTIFICATE, Node, broker
 
+from processor import tracing
 from processor.errors import Busy, ProcessorError, Refused, Retryable, Shut, Unreachable
 from processor.model import JSON, Image
 from processor.sinks import amqp
@@ -430,6 +431,14 @@ def test_an_exchange_that_was_deleted_is_declared_anew(place: Place, sinks: Call
 
 
 # --- what is sent ----------------------------------------------------------------------------------------------------
+
+
+def test_a_trace_goes_on_in_a_header(place: Place, sinks: Callable[..., Amqp]) -> None:
+    with tracing.going_on(tracing.begun_by("ntf_1")):
+        sinks(place.url, place.exchange).deliver(an_event())
+    [(_, properties, _)] = place.messages()
+    context = tracing.parse(properties.headers["traceparent"])
+    assert tracing.trace_of(context) == tracing.trace_of(tracing.begun_by("ntf_1"))
 
 
 def test_the_message_is_a_cloudevent_that_survives_the_broker(place: Place, sinks: Callable[..., Amqp]) -> None:

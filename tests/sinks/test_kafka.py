@@ -19,6 +19,7 @@ from marshmallow import ValidationError
 from running import wait_for
 from sinks.kafka_cluster import INIT_PRODUCER_ID, PRODUCE, Cluster, Front, Reader, committed
 
+from processor import tracing
 from processor.errors import Busy, ProcessorError, Refused, Shut, Unreachable
 from processor.model import JSON, Image
 from processor.sinks.kafka import Kafka
@@ -323,6 +324,15 @@ def test_a_record_is_a_cloudevent(shared: Kafka, sent: Sent) -> None:
     assert event.get_id() == an_event()["id"]
     assert event.get_extension("partitionkey") == "hover-main/15084303"
     assert event.get_data() == an_event()["data"]
+
+
+def test_a_trace_goes_on_in_a_header(shared: Kafka, sent: Sent) -> None:
+    with tracing.going_on(tracing.begun_by("ntf_1")):
+        shared.deliver(an_event())
+    [record] = sent()
+    headers: Any = dict(record.headers() or [])
+    context = tracing.parse(headers["traceparent"].decode())
+    assert tracing.trace_of(context) == tracing.trace_of(tracing.begun_by("ntf_1"))
     assert record.key() == b"hover-main/15084303"
 
 

@@ -24,6 +24,7 @@ from nats.js.api import DiscardPolicy, RawStreamMsg
 from running import wait_for
 from sinks.nats_server import Server, guarded_by_keys
 
+from processor import tracing
 from processor.errors import Busy, ProcessorError, Refused, Shut, Unreachable, Unreadable, Usage
 from processor.model import JSON, EventType, Image
 from processor.sinks import nats
@@ -492,6 +493,14 @@ def test_no_thread_outlives_a_sink(sink: Nats) -> None:
 
 
 # --- what is sent ----------------------------------------------------------------------------------------------------
+
+
+def test_a_trace_goes_on_in_a_header(sink: Nats, sent: Sent) -> None:
+    with tracing.going_on(tracing.begun_by("ntf_1")):
+        sink.deliver(an_event())
+    [message] = sent()
+    context = tracing.parse((message.headers or {})["traceparent"])
+    assert tracing.trace_of(context) == tracing.trace_of(tracing.begun_by("ntf_1"))
 
 
 def test_a_message_is_a_cloudevent(sink: Nats, sent: Sent) -> None:

@@ -23,6 +23,7 @@ from marshmallow import ValidationError
 from running import free_port, wait_for
 from standardwebhooks import Webhook as Verifier
 
+from processor import tracing
 from processor.errors import Busy, ProcessorError, RateLimited, Refused, Shut, Unreachable
 from processor.http import HttpClient
 from processor.model import JSON, Secret
@@ -290,6 +291,16 @@ def test_the_operators_headers_are_sent(far_end: FarEnd) -> None:
     headers, _ = far_end.received[0]
     assert headers["authorization"] == "Bearer é"
     assert headers.get_all("user-agent") == ["ours"]
+
+
+def test_a_trace_goes_on_at_the_receiver_and_there_is_no_header_without_one(far_end: FarEnd) -> None:
+    sink = webhook(far_end.url)
+    with tracing.going_on(tracing.begun_by("ntf_1")):
+        sink.deliver(an_event())
+    sink.deliver(an_event())
+    (traced, _), (untraced, _) = far_end.received
+    assert tracing.trace_of(tracing.parse(traced["traceparent"])) == tracing.trace_of(tracing.begun_by("ntf_1"))
+    assert "traceparent" not in untraced
 
 
 def test_the_connection_is_kept(far_end: FarEnd) -> None:

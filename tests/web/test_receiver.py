@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from web.stand_in import CODE, MAX_BODY, SECRET, Signs, StandIn, signature
 
+from processor import tracing
 from processor.model import Ignored, Notification, Request
 from processor.web import create_app
 
@@ -202,13 +203,71 @@ def test_each_request_is_one_line_without_body_and_signature(core, post):
         ("plain", "duplicate", accepted.json["id"], None),
         ("plain", "ignored", None, "an event without a job"),
         ("plain", "rejected", None, "Unverified"),
-        ("plain", "rejected", None, "Request Entity Too Large"),
+        ("plain", "rejected", None, "RequestEntityTooLarge"),
         ("nobody", "rejected", None, "UnknownSource"),
         ("plain", "rejected", None, "Unavailable"),
     ]
     assert all(line["event"] == "notification" and line["ms"] >= 0 for line in lines)
     assert "15084303" not in str(lines)
     assert signature(BODY) not in str(lines)
+
+
+def test_what_is_turned_away_or_asks_for_nothing_is_counted_by_its_reason(core, post):
+    post(signed=False)
+    post(b"{")
+    post(content_type="text/plain")
+    post(b" " * (MAX_BODY + 1))
+    post(source="nobody")
+    post(b"{}")
+    core.inbox.down = True
+    post()
+    assert core.inbox.turned_away == [
+        ("plain", "Unverified"),
+        ("plain", "Malformed"),
+        ("plain", "UnsupportedType"),
+        ("plain", "RequestEntityTooLarge"),
+        ("nobody", "UnknownSource"),
+        ("plain", "Unavailable"),
+    ]
+    assert core.inbox.idle == [("plain", True)]
+
+
+def test_a_code_that_nobody_waits_for_is_no_sign_of_life(core, client):
+    client.post("/webhooks/codes", data=f"code:{CODE}")
+    client.post("/webhooks/codes", data="code:none")
+    assert core.inbox.idle == [("codes", False), ("codes", False)]
+
+
+def test_a_bug_counts_too(core):
+    class Buggy(Signs):
+        def parse(self, request: Request) -> Notification | Ignored:
+            raise RuntimeError
+
+    core.providers = {"plain": Buggy("plain")}
+    create_app(core).test_client().post("/webhooks/plain", data=BODY, headers={"Signature": signature(BODY)})
+    assert core.inbox.turned_away == [("plain", "Bug")]
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_a_request_that_belongs_to_a_trace_goes_on_in_it(core, client):
+    with structlog.testing.capture_logs() as lines:
+        signed = {"Signature": signature(BODY), "traceparent": TRACE}
+        client.post("/webhooks/plain", data=BODY, content_type=JSON_TYPE, headers=signed)
+    (kept,) = core.inbox.kept.values()
+    assert kept.trace == TRACE
+    assert [line["trace"] for line in lines] == [TRACE[3:35]]
+
+
+@pytest.mark.parametrize("header", ["", "00-1-2-3", TRACE.upper(), "x" * 10_000, "\u00e9"])
+def test_what_is_no_trace_context_begins_none_and_its_notification_begins_one(core, client, header):
+    with structlog.testing.capture_logs() as lines:
+        signed = {"Signature": signature(BODY), "traceparent": header}
+        answer = client.post("/webhooks/plain", data=BODY, content_type=JSON_TYPE, headers=signed)
+    (kept,) = core.inbox.kept.values()
+    assert kept.trace == ""
+    assert [line["trace"] for line in lines] == [tracing.trace_of(tracing.begun_by(answer.json["id"]))]
 
 
 # --- anything --------------------------------------------------------------------------------------------------------

@@ -16,24 +16,26 @@ end
 if paused(R, A.budget) then return {-1} end
 if c('ZCARD', run) >= (broken(R) and 1 or A.cap) then return {-1} end
 
--- What waits to be told with everything, and would not be any more (another configuration), is overtaken by nothing: as
--- long as there is any, what is due in a job's lane joins it, and it is due at once. A few lanes at a time.
+-- Nothing overtakes what waits to be told with everything, under this configuration or the one before: as long as there is
+-- any, what is due in a job's lane joins it. A few lanes at a time. A.joins says when all of it is due: "now", or "then",
+-- as it was; "": ADMIT sees to it.
 local function join(L, all)
   local together = row_of(R, c('LINDEX', P .. 'q:' .. all, 0)).together
+  local at = A.joins == 'now' and t or tonumber(c('ZSCORE', P .. 'due:' .. R, all) or t)
   local items = c('LRANGE', P .. 'q:' .. L, 0, 99)
   c('ZREM', P .. 'due:' .. R, L)
   for _, item in ipairs(items) do
     local row = row_of(R, item)
     row.together = row.together or together
     set_row(R, item, row)
-    push(R, all, item, t)
+    push(R, all, item, at)
   end
   release(R, L, #items, t, 0, true)
 end
 
 local function first_due(n) return c('ZRANGEBYSCORE', P .. 'due:' .. R, '-inf', t, 'LIMIT', 0, n) end
 local all = everything(R)
-local left = A.joins and c('EXISTS', P .. 'q:' .. all) == 1
+local left = (A.joins or '') ~= '' and c('EXISTS', P .. 'q:' .. all) == 1
 for _, L in ipairs(left and first_due(20) or {}) do
   if L ~= all then join(L, all) end
 end

@@ -1,4 +1,4 @@
-#!lua flags=no-writes
+#!lua flags=allow-oom
 -- USED: how much of each window of some budgets is taken. A = {budgets = {{gate, windows}}}. Returns a list for each, with a
 -- number for each window: what has landed within it and what is under way; where nothing is counted one by one, what
 -- GCRA has let go ahead of its time.

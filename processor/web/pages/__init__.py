@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
+from flask.sansio.blueprints import BlueprintSetupState
 
 from processor.looking import Doing, Looking
 from processor.settings import Settings
@@ -18,7 +19,7 @@ _OPEN = ("sign_in", "enter")  # to whoever is not signed in
 def blueprint(settings: Settings, looking: Looking, doing: Doing) -> Blueprint:
     """All pages. Nothing of this runs for a request that is for none of them."""
     routes = Blueprint("pages", __name__)
-    routes.record_once(lambda state: state.app.url_map.converters.setdefault("anything", Anything))
+    routes.record_once(_ids_hold_anything)
     canvas = Canvas(lambda: gate.signed_in())
     gate = Gate(settings.server.admin_token, canvas)
     asking = Asking(settings)
@@ -38,3 +39,7 @@ def blueprint(settings: Settings, looking: Looking, doing: Doing) -> Blueprint:
     things.add(routes, canvas, looking)
     acting.add(routes, canvas, asking, looking, doing)
     return routes
+
+
+def _ids_hold_anything(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["anything"] = Anything

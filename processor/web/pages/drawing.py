@@ -19,6 +19,7 @@ from processor.text.lines import plain
 from processor.web.pages import words
 
 STATIC = Path(__file__).parent / "static"
+# htmx.org 2.0.11 and idiomorph 0.8.0 as npm has them, each with its licence beside it
 ASSETS = ("jobwire.css", "jobwire.js", "htmx.min.js", "idiomorph-ext.min.js", "icon.svg")
 _HTMX = {
     "allowEval": False,

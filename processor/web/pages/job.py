@@ -19,6 +19,7 @@ from processor.text.sentence import line_of_job
 from processor.web.pages.timeline import last_words
 
 EVENTS = 12  # that are explained on the page of a job, the newest
+AT_ONCE = 3  # that are shown, although all are told of them
 _TIMES = (
     ("Created", "created_at"),
     ("Submitted", "submitted_at"),
@@ -49,6 +50,11 @@ class Told:
     line: str
     sinks: tuple[At, ...]
     others: tuple[At, ...]
+
+    @property
+    def all_told(self) -> bool:
+        """Whether nobody is left to tell, and nobody was given up."""
+        return all(one.state == "delivered" for one in self.sinks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,12 @@ def told(looking: Looking, story: JobStory) -> tuple[list[Told], int]:
     found = [moment for moment in reversed(story.timeline) if moment.kind == "found" and moment.event_id]
     last = last_words(story.timeline)
     return [_told(looking, moment, last) for moment in found[:EVENTS]], max(0, len(found) - EVENTS)
+
+
+def at_once(told: Sequence[Told]) -> tuple[list[Told], list[Told]]:
+    """The newest, and those that somebody is still to be told of, or was not; the others."""
+    shown = [one for number, one in enumerate(told) if number < AT_ONCE or not one.all_told]
+    return shown, [one for one in told if one not in shown]
 
 
 def _told(looking: Looking, moment: Moment, last: Mapping[tuple[str, str], Moment]) -> Told:

@@ -43,7 +43,7 @@ def add(routes: Blueprint, canvas: Canvas, looking: Looking) -> None:
             "job.html",
             story=story,
             sheet=jobs.sheet(story),
-            told=told,
+            told=jobs.at_once(told),
             words={one.event_id: one.line for one in told},
             older_events=older_events,
             lines=lines,

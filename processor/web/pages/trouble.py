@@ -18,6 +18,7 @@ _REASONS: dict[type[HTTPException], str] = {
     InternalServerError: "An unexpected error; it has been logged here.",
 }
 _AWAY = "Redis does not answer now, so nothing can be shown. Nothing is lost by that."
+_MAY_BE_OLD = "Redis does not answer now. What is shown may be old; it is asked again every few seconds."
 _NOT_DONE = "Redis does not answer now: it may or may not have been done. Look before you try again."
 
 
@@ -28,6 +29,8 @@ def register(routes: Blueprint, canvas: Canvas) -> None:
     def away(error: Unavailable) -> Response:
         log.warning("page", path=request.path[:100], status=503, reason=error.message)
         asks = request.method == "GET"
+        if canvas.is_fragment():
+            return canvas.note(_MAY_BE_OLD, 503)
         answer = canvas.trouble(503, _AWAY if asks else _NOT_DONE, title="Redis is away", repeat=asks)
         answer.headers["Retry-After"] = RETRY_AFTER
         return answer

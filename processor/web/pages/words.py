@@ -43,7 +43,7 @@ LOOKS: Mapping[str, tuple[str, str]] = {
 # Lines in a square of 16; a shape tells as much as its colour does.
 SHAPES: Mapping[str, str] = {
     "ring": "M8 3.2a4.8 4.8 0 1 0 0 9.6 4.8 4.8 0 0 0 0-9.6Z",
-    "half": "M8 3.2a4.8 4.8 0 1 0 0 9.6 4.8 4.8 0 0 0 0-9.6ZM8 5.6a2.4 2.4 0 0 1 0 4.8Z",
+    "half": "M8 3.2a4.8 4.8 0 1 0 0 9.6 4.8 4.8 0 0 0 0-9.6ZM8.8 4.6v6.8M10.6 5.6v4.8",
     "clock": "M8 2.8a5.2 5.2 0 1 0 0 10.4A5.2 5.2 0 0 0 8 2.8ZM8 5.4V8l1.8 1.4",
     "check": "M3.2 8.6 6.4 11.8 12.8 4.8",
     "cross": "M4.2 4.2l7.6 7.6M11.8 4.2l-7.6 7.6",

@@ -99,7 +99,7 @@ function tellNews() {
 }
 
 function watch() {
-  if (!live()) return;
+  if (!live() || !window.htmx || !window.Idiomorph) return;
   known = new Set(told().keys());
   // What the reader has opened stays open, and a time that is told in their own zone is not told anew.
   Object.assign(Idiomorph.defaults.callbacks, {

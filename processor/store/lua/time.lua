@@ -1,0 +1,3 @@
+#!lua flags=allow-oom
+-- TIME: what the scripts take for the time, in ms.
+return t
