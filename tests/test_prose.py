@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import textwrap
-import time
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from itertools import takewhile
@@ -19,6 +18,7 @@ import redis
 from running import free_port, wait_for
 
 from processor.cli import COMMANDS
+from processor.cli.simulate import answers
 from processor.cli.simulated import Simulated
 from processor.embedded import socket_path
 from processor.errors import ConfigError
@@ -241,7 +241,7 @@ def test_every_further_command_of_the_readme_runs(tmp_path: Path) -> None:
     (tmp_path / "simulated.toml").rename(tmp_path / "jobwire.toml")
     told.remove("up")
     up = subprocess.Popen(jobwire("up", "--port", str(port)), cwd=tmp_path)
-    time.sleep(1)
+    wait_for(lambda: answers(f"http://127.0.0.1:{port}", "/readyz"), 60)
     up.terminate()
     assert up.wait(40) == 0
     assert not told, f"nobody runs {told}"

@@ -6,7 +6,9 @@ if A.counts then
   c('HINCRBY', P .. 'lane:' .. A.L, 'att', 1)
   c('HSETNX', P .. 'lane:' .. A.L, 't0', t)
   count('retries:' .. A.R, 1)
-  for _, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do enlist(A.R, item, 'retrying') end
+  for _, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
+    if not c('ZSCORE', P .. 'st:' .. A.R .. '|retrying', item) then enlist(A.R, item, 'retrying') end
+  end
 end
 if A.err ~= '' then c('HSET', P .. 'lane:' .. A.L, 'err', A.err) end
 if A.pause > 0 then pause(A.gate, A.pause) end
