@@ -212,7 +212,7 @@ def test_a_lost_grant_costs_time_only(tmp_path: Path) -> None:
         assert alarms(it)[0][1].startswith("reconnect needed")
         assert check_online(it) == (
             1,
-            f"source {HOVER}: FAULT: the refresh token was refused before: "
+            f"source {HOVER}: FAULT: reconnect needed: the refresh token was refused before: "
             "authorise the application again and set the new refresh_token",
         )
         assert hover.stage.counts["token"] == 2, "what was refused was asked for again"

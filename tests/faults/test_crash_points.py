@@ -6,8 +6,10 @@ played at once (see faults/acts.py), the leases are the real ones.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from faults.acts import ACTS, NO_FENCE, POISON, TAKEN_AT_ONCE, play
@@ -20,6 +22,7 @@ from workers.retry import LOST
 GOES_ON = 30.0  # seconds
 Outcomes = Mapping[str, Outcome]
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.timeout(300),  # the first of these tests waits for all of them
     pytest.mark.skipif(sys.platform != "linux", reason="Linux says whose a connection is"),
 ]
@@ -68,3 +71,9 @@ def test_every_script_has_its_points_or_a_reason_why_not() -> None:
     assert sorted(here | ELSEWHERE.keys()) == script_names()
     for call in here | {TASK, TOKEN}:
         assert {"before", "after", "cut"} <= {point.when for point in POINTS if point.call == call}
+
+
+def test_the_table_of_the_documentation_has_every_point() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
+    shown = re.findall(r"^\| `([^`]+)` \| (.+) \| [^|]+ \|$", page.partition("## Crash points")[2], re.MULTILINE)
+    assert shown == [(point.name, point.remains) for point in POINTS]

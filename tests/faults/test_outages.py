@@ -31,6 +31,8 @@ from processor.simulation import Fault, changed, notify
 from processor.store.lanes import LEASE
 from processor.wiring import CAP, App, read_settings
 
+pytestmark = pytest.mark.alone
+
 SECOND = 1.0  # a receiver without its Redis says so within it
 RATE = 25.0  # notifications a second
 AWAY = 2.0  # seconds that something is away; longer shows no more
