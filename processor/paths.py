@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from processor.model import CostEstimate, Event, EventType, Job, Message, Model
@@ -44,10 +45,13 @@ def _keys(kind: Any) -> dict[str, Any]:
     """The steps that lead on from a kind of value; what a step leads to is None where anything can follow."""
     if isinstance(kind, dict):
         return kind
-    if dataclasses.is_dataclass(kind):
-        hints = get_type_hints(kind)
-        return {field.name: _kind(hints[field.name]) for field in dataclasses.fields(kind)}
-    return {}
+    return _fields(kind) if isinstance(kind, type) and dataclasses.is_dataclass(kind) else {}
+
+
+@cache  # there are a few, and reading their hints takes longer than everything else
+def _fields(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: _kind(hints[field.name]) for field in dataclasses.fields(kind)}
 
 
 def _kind(hint: Any) -> Any:

@@ -194,7 +194,7 @@ def test_what_was_accepted_survives_a_kill_of_everything(tmp_path: Path) -> None
         assert not it.embedded.answers()
         hover.stage.mend()
         it.process = start(it.folder, it.port, it.environ)
-        wait_for(lambda: len(it.events()) == 3, 40)
+        wait_for(lambda: len(it.events()) == 3, 80)
 
 
 def test_the_embedded_server_is_started_again_when_it_dies(jobwire: Running) -> None:

@@ -31,7 +31,7 @@ def test_kill_9_of_the_demo_leaves_neither_a_process_nor_a_folder(tmp_path: Path
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
     demo = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: list(tmp_path.glob("*/valkey.pid")), 30)
+        wait_for(lambda: list(tmp_path.glob("*/valkey.pid")), 60)
         wait_for(
             lambda: len(processes(str(tmp_path))) >= 6, 60
         )  # itself, its server, web, worker, scheduler, who sweeps

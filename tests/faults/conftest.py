@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from faults.beside import Played
 
-AT_ONCE = 4  # scenes, each of several processes
+AT_ONCE = 5  # scenes, each of several processes
 
 
 @pytest.fixture(scope="module")

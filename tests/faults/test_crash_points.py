@@ -22,7 +22,6 @@ from workers.retry import LOST
 GOES_ON = 30.0  # seconds
 Outcomes = Mapping[str, Outcome]
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.timeout(300),  # the first of these tests waits for all of them
     pytest.mark.skipif(sys.platform != "linux", reason="Linux says whose a connection is"),
 ]

@@ -196,7 +196,7 @@ def test_up_told_to_stop_under_load_ends_well_and_the_next_one_goes_on(folder: P
         jobs = {str(n) for n in range(1, 61)}
         for job in jobs:
             hover.put_job(changed(hover.sample("hover-1"), {"id": int(job), "models": []}))
-            assert notify(hover, job)[0].status == 202
+            assert notify(hover, job)[0].status in (202, 200)  # 200: at the second attempt
         wait_for(it.events)
         stopped = _told_to_stop(it.process, 45)
         done = [event["data"]["job"]["id"] for event in it.events()]

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fuzzing.targets import TARGETS  # the path is set above
-from fuzzing.walking import Walk, chance, walk
+from fuzzing.walking import Walk, chance, quiet, walk
 
 MILLION = 1_000_000
 
@@ -30,8 +30,9 @@ def main(arguments: list[str]) -> int:
     seed = random.SystemRandom().randrange(MILLION) if options.seed is None else options.seed
     say(f"seed {seed}")
     if options.input is not None:
-        for target in targets:
-            say(f"{target.name}: {target.outcome(target.make(chance(seed, target, options.input)))}")
+        with quiet():
+            for target in targets:
+                say(f"{target.name}: {target.outcome(target.make(chance(seed, target, options.input)))}")
         return 0
     say(f"{'target':22} {'inputs':>9} {'seconds':>8} {'slowest':>9}  outcomes")
     walks = [told(one) for one in walk(targets, seed=seed, inputs=options.inputs, seconds=options.seconds)]
