@@ -13,7 +13,6 @@ from chaos.endpoint import Arrival
 from chaos.plan import PROCESSES, plan
 from chaos.storm import storm
 
-
 SECONDS = 30.0
 
 
