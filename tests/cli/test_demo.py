@@ -6,9 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from running import free_port, wait_for
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not tmp_path: a socket's path must stay below some 100 bytes."""
+    with tempfile.TemporaryDirectory(prefix="jw-") as made:
+        yield Path(made)
 
 
 def processes(of: str) -> list[int]:
@@ -25,18 +35,16 @@ def processes(of: str) -> list[int]:
     return found
 
 
-def test_kill_9_of_the_demo_leaves_neither_a_process_nor_a_folder(tmp_path: Path) -> None:
+def test_kill_9_of_the_demo_leaves_neither_a_process_nor_a_folder(folder: Path) -> None:
     """Its server and its temporary folder are nobody else's. (One in --data-dir is left to the next who comes.)"""
     command = [sys.executable, "-m", "processor.cli", "demo", "--port", str(free_port())]
-    environ = {**os.environ, "TMPDIR": str(tmp_path)}
-    demo = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environ = {**os.environ, "TMPDIR": str(folder)}
+    demo = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: list(tmp_path.glob("*/valkey.pid")), 60)
-        wait_for(
-            lambda: len(processes(str(tmp_path))) >= 6, 60
-        )  # itself, its server, web, worker, scheduler, who sweeps
+        wait_for(lambda: list(folder.glob("*/valkey.pid")), 60)
+        wait_for(lambda: len(processes(str(folder))) >= 6, 60)  # itself, its server, web, worker, scheduler, who sweeps
     finally:
         demo.send_signal(signal.SIGKILL)
         demo.wait()
-    wait_for(lambda: not processes(str(tmp_path)), 60)
-    assert list(tmp_path.iterdir()) == []
+    wait_for(lambda: not processes(str(folder)), 60)
+    assert list(folder.iterdir()) == []

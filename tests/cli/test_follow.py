@@ -137,7 +137,7 @@ class Follower:
 def followed(folder: Path, *command: str) -> Iterator[Follower]:
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("JOBWIRE", "REDIS"))}
     process = subprocess.Popen(
-        [sys.executable, "-m", "processor.cli", *command, "--follow"],
+        ["env", "--default-signal=INT", sys.executable, "-m", "processor.cli", *command, "--follow"],
         cwd=folder,
         env=environ,
         text=True,
@@ -201,7 +201,7 @@ def test_events_are_shown_as_they_come_and_ctrl_c_ends_it_well(tmp_path: Path, r
             pass
         assert (n, count_of(it.line())) == (2, 3)
         it.process.send_signal(signal.SIGINT)
-        assert it.process.wait(10) == 0
+        assert it.process.wait(30) == 0
     assert it.said == []
 
 

@@ -90,6 +90,12 @@ class TestSubscribe:
             provider.subscribe(URL, http=http)
         assert len(http.sent) == 2
 
+    def test_an_id_that_can_be_none_is_not_repeated(self) -> None:
+        provider, http = at(answer(201, made(secret=None, id=10**4000)))
+        with pytest.raises(Unreadable) as caught:
+            provider.subscribe(URL, http=http)
+        assert len(caught.value.message) < 300
+
     @pytest.mark.parametrize("status", [400, 422])
     def test_where_the_list_of_events_is_refused_it_is_tried_without_the_one_that_no_page_names(
         self, status: int

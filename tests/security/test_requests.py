@@ -247,7 +247,7 @@ def _of_hover(**changes: object) -> bytes:
 def stored(desk: Desk) -> set[str]:
     """The keys that there are, but for the counts of what was turned away."""
     time.sleep(0.05)  # the counts are written by a thread of their own
-    ours = ("jobwire:cnt", "jobwire:clock", "jobwire:lock:tally:")
+    ours = ("jobwire:cnt", "jobwire:clock", "jobwire:heard", "jobwire:lock:tally:")
     return {key for key in desk.redis.scan_iter() if not key.startswith(ours)}
 
 
