@@ -46,7 +46,8 @@ def subscribe(api: Api, url: str, http: Http) -> Subscription:
     webhook = _create(api, url, http)
     made = _subscription(webhook, api.clock())
     if made.secret is None:
-        raise Unreadable(f"{_WHAT}: webhook {made.id} was made, but no secret came with it: delete it, and try again")
+        which = f"webhook {made.id}" if is_job_id(made.id) else "a webhook with an id that can be none"
+        raise Unreadable(f"{_WHAT}: {which} was made, but no secret came with it: delete it, and try again")
     try:
         _activate(api, made.id, http)
     except (Retryable, Permanent) as e:
