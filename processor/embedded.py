@@ -97,11 +97,15 @@ class EmbeddedServer:
             return f"the disk of {self.data_dir} is full"
         return f"see {self.data_dir / 'valkey.log'}"
 
+    @cached_property
+    def _client(self) -> redis.Redis:
+        """Kept, since `up` asks several times a second. One that the server closed is opened anew by itself."""
+        return connect(self.url, patient=False)
+
     def answers(self) -> bool:
         """Whether the server answers."""
         try:
-            with connect(self.url, patient=False) as client:
-                return bool(client.ping())
+            return bool(self._client.ping())
         except redis.RedisError:  # loading its file counts as not answering yet
             return False
 
@@ -112,6 +116,7 @@ class EmbeddedServer:
         patience = STOP_SECONDS if self.answers() else STUCK_SECONDS
         if not self._end(signal.SIGTERM, patience):
             self._end(signal.SIGKILL, STOP_SECONDS)
+        self._client.close()
         if self.socket.parent != self.data_dir:
             shutil.rmtree(self.socket.parent, ignore_errors=True)
         self._release()

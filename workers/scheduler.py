@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -138,11 +138,14 @@ DUTIES = (
 )
 
 
-def turn(app: App, duties: tuple[Duty, ...] = DUTIES) -> None:
-    """Do what is due and nobody else is doing. A duty that fails is tried again after its period."""
+def turn(app: App, duties: Sequence[Duty] = DUTIES) -> list[Duty]:
+    """Do what is due and nobody else is doing; returns what was taken up. A duty that fails is tried again after its
+    period."""
+    taken = []
     for duty in duties:
         if not app.journal.take_duty(duty.name, duty.every):
             continue
+        taken.append(duty)
         try:
             duty.do(app)
         except Unavailable:
@@ -150,6 +153,7 @@ def turn(app: App, duties: tuple[Duty, ...] = DUTIES) -> None:
         except Exception as e:
             log.exception("a duty failed", duty=duty.name)
             observe.report(e)
+    return taken
 
 
 def run(app: App) -> None:
@@ -157,9 +161,12 @@ def run(app: App) -> None:
     stopping = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())
+    rests: dict[str, float] = {}  # until when nobody need ask for a duty that was done here
     while not stopping.wait(LOOK):
+        now = time.monotonic()
         try:
-            turn(app)
+            taken = turn(app, [duty for duty in DUTIES if rests.get(duty.name, now) <= now])
+            rests.update((duty.name, now + duty.every) for duty in taken)
         except Unavailable as e:
             log.warning("Redis is away; trying on", reason=e.message)
     log.info("stopped")

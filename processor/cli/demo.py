@@ -23,9 +23,9 @@ from processor.cli.up import family
 from processor.connect import connect
 from processor.embedded import EmbeddedServer
 from processor.errors import ProcessorError, Unavailable
+from processor.listening import check_free
 from processor.simulation import Sent, Served, play
 from processor.store.journal import Journal
-from processor.web.server import check_free
 from processor.wiring import REDIS_FROM_PARENT, read_settings
 
 DEFAULT_PORT = 8080

@@ -15,7 +15,7 @@ from processor.cli import common
 from processor.cli.processes import DEFAULT_PORT
 from processor.cli.supervise import HEALTHY, LATEST, SOONEST, Child, keep_running, stop_on_signals
 from processor.embedded import EmbeddedServer
-from processor.web.server import check_free
+from processor.listening import check_free
 from processor.wiring import REDIS_FROM_PARENT, read_settings
 
 log = structlog.get_logger(__name__)

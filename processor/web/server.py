@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from functools import partial
@@ -18,7 +16,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from processor.errors import Usage
+from processor.listening import check_free
 from processor.web import patience
 
 if TYPE_CHECKING:
@@ -92,17 +90,3 @@ def _end_without(master: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(DRAIN_SECONDS)
     os._exit(1)
-
-
-def check_free(host: str, port: int) -> str:
-    """The numeric address of `host` if `port` can be had there; granian itself would share a port that is taken."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen()
-    except (OSError, UnicodeError) as e:
-        reason = "is taken" if getattr(e, "errno", None) == errno.EADDRINUSE else f"cannot be had ({e})"
-        raise Usage(f"port {port} on {host} {reason}; choose another with --port or --host") from None
-    return str(address[0])

@@ -15,7 +15,8 @@ import pytest
 from web.stand_in import MAX_BODY, signature
 
 from processor.errors import ConfigError, Usage
-from processor.web.server import check_free, serve
+from processor.listening import check_free
+from processor.web.server import serve
 
 BODY = b'{"job": 1}'
 STALLED = 200
