@@ -111,7 +111,7 @@ class _Stage:
                 self.interrupted = True
                 return False
         click.echo(f"jobwire receives webhooks at {self._receiver}/webhooks/{HOVER} and /webhooks/{BENTLEY};")
-        click.echo(f"how it feels is at {self._receiver}/readyz, what it logs in {self._folder / 'demo.log'}.")
+        click.echo(f"the dashboard is at {self._receiver}/, what it logs in {self._folder / 'demo.log'}.")
         return True
 
     def play(self, scene: Scene, stopping: threading.Event) -> bool:
