@@ -699,6 +699,7 @@ def test_an_empty_jobwire_says_that_there_is_nothing_yet(path: str) -> None:
     page = visit(Looking(empty=True)).get(path, headers=HERE)
     assert page.status_code == 200
     assert 'class="empty"' in page.text
+    assert "The last 0" not in page.text, "there are no rates of no time"
 
 
 def test_a_list_that_fits_little_says_that_there_may_be_more(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
