@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -40,6 +41,8 @@ _SECRET_TEXT = re.compile(
     | (?P<query>[?&][^=&\s]*(?:token|secret|key|code|signature|passw[^=&\s]*)=)[^&\s'"]+""",
     re.IGNORECASE | re.VERBOSE,
 )
+_MARKS = ("://", "bearer", "basic", "sha1=", "sha256=", "whsec_", "xox", "eyj", "?", "&")  # each of those has one
+_NUMBERS = frozenset({int, float, bool, type(None)})
 # What moves a terminal's cursor, turns the line round or begins another, and halves of characters.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSEEN_IN_LINES = re.compile(f"(?!\n){_UNSEEN.pattern}")
@@ -196,9 +199,35 @@ def about(**tags: str) -> None:
 
 def scrub_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: no secret leaves in a log line, whoever wrote it."""
-    for key, value in line.items():
-        line[key] = scrubbed(value, key)
+    if not _is_harmless(line):
+        for key, value in line.items():
+            line[key] = scrubbed(value, key)
     return line
+
+
+def _is_harmless(line: Mapping[str, Any]) -> bool:
+    """Whether `scrubbed` would leave every value as it is, known without asking it: nearly all lines are so.
+
+    Where there is any doubt it is asked: values other than text and numbers, letters whose case is not ASCII's.
+    """
+    texts = []
+    for key, value in line.items():
+        if type(value) is str:
+            texts.append(value)
+        elif type(value) not in _NUMBERS:
+            return False
+        if _sounds_secret(key):
+            return False
+    text = "\n".join(texts)
+    if not text.isascii():
+        return False
+    folded = text.lower()
+    return not any(mark in folded for mark in _MARKS) and not any(secret in text for secret in _hidden)
+
+
+@lru_cache
+def _sounds_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
 
 
 def scrub_report(report: Event, hint: Hint) -> Event | None:

@@ -6,12 +6,15 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processor.errors import Unverified
 from processor.model import Secret
-from processor.observe import STARS, Part, Readiness, scrub_report, scrubbed
+from processor.observe import STARS, Part, Readiness, scrub_line, scrub_report, scrubbed
 
 
 def run(script: str, *args: str) -> list[str]:
@@ -51,6 +54,36 @@ def test_what_looks_secret_inside_a_text_is_stars(text, clean):
 @pytest.mark.parametrize("value", ["job 15084303 failed", "a@example.com", "https://host/path", 3, None, True, ""])
 def test_what_is_no_secret_stays(value):
     assert scrubbed({"detail": value}) == {"detail": value}
+
+
+_SUSPECTS = st.sampled_from(
+    [
+        "://",
+        "u:hush@h",
+        "Bearer ",
+        "BASIC\t",
+        "ba\u017fic ",
+        "sha256=",
+        "sha1=",
+        "whsec_",
+        "xoxb-",
+        "eyJ",
+        "?token=",
+        "&key=",
+    ]
+)
+_VALUES = st.lists(_SUSPECTS | st.sampled_from(["hush", " ", "'", "\n", "é", "a-key-of-somebody"]), max_size=5).map(
+    "".join
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["event", "detail", "id", "api_key"]), _VALUES | st.integers() | st.lists(_VALUES))
+)
+def test_a_line_is_scrubbed_as_each_of_its_values_is(line):
+    """Most lines are seen to hold nothing secret at one glance; what is not seen so is looked at value by value."""
+    with patch("processor.observe._hidden", ("a-key-of-somebody",)):
+        assert scrub_line(None, "info", dict(line)) == {key: scrubbed(value, key) for key, value in line.items()}
 
 
 def test_an_expected_error_is_not_reported():
