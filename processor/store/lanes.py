@@ -399,16 +399,9 @@ def _line(event: Event) -> dict[str, str]:
     return {"id": event.id, "type": event.type, "source": event.source, "job": event.job_id, "of": of}
 
 
-def _row_of(hint: Hint) -> dict[str, str]:
-    row = {
-        "seen": hint.seen,
-        "id": hint.id,
-        "L": hint.lane,
-        "event": hint.event,
-        "api": hint.api,
-        "claim": hint.claim,
-    }
-    return row | {"trace": hint.trace or tracing.begun_by(hint.id)}
+def _row_of(hint: Hint) -> list[str]:
+    trace = hint.trace or tracing.begun_by(hint.id)
+    return [hint.seen, hint.id, hint.lane, hint.event, hint.api, hint.claim, trace]
 
 
 def _delivery(row: Row, sink: Resource) -> list[JSON]:

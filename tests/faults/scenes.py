@@ -104,8 +104,9 @@ class AtTheDoor(Scene):
         status = "accepted" if self.point.when is When.BEFORE else "duplicate"
         self.outcome.expect("the last answer", found=taken["status"], wanted=status)
         self.outcome.took = world.settle() - trap.at
-        stored = world.redis.hget(keys.key("lane", keys.refresh_lane(SOURCE, world.provider.job)), "in")
-        self.outcome.expect("notifications stored", found=stored, wanted="1")
+        lane = keys.refresh_lane(SOURCE, world.provider.job)
+        stored = [n for n in world.redis.scan_iter(keys.key("n", "*")) if world.redis.hget(n, "L") == lane]
+        self.outcome.expect("notifications stored", found=len(stored), wanted=1)
         self.end()
 
     def _send(self, webhook: Webhook) -> requests.Response | None:

@@ -25,6 +25,13 @@ if not t then
   end
 end
 
+-- Many members of a sorted set at once, all at one score. Lua can hand over some thousands of arguments.
+local function add(zset, members, score, ...)
+  local args = {...}
+  for _, member in ipairs(members) do args[#args + 1], args[#args + 2] = score, member end
+  c('ZADD', zset, unpack(args))
+end
+
 -- A lane is refreshed no sooner than `pace` after its last refresh began; deliveries have no pace.
 local PACE = 1000
 local function paced(R, L, at)
@@ -44,15 +51,17 @@ local function arm(R, L, at)
   c('ZREM', P .. 'poll:' .. R, L)
 end
 
--- A lane that nobody had in hand yet is at most in poll: there is little to look up.
+-- Lanes that nobody has had in hand are at most in poll: there is nothing to look up.
+local function begin(R, lanes, at)
+  add(P .. 'due:' .. R, lanes, at, 'LT')
+  c('ZREM', P .. 'poll:' .. R, unpack(lanes))
+end
+
+local function is_known(L) return c('EXISTS', P .. 'lane:' .. L) == 1 end
+
 local function push(R, L, item, at)
   c('RPUSH', P .. 'q:' .. L, item)
-  if c('HINCRBY', P .. 'lane:' .. L, 'in', 1) == 1 and c('HLEN', P .. 'lane:' .. L) == 1 then
-    c('ZADD', P .. 'due:' .. R, at, L)
-    c('ZREM', P .. 'poll:' .. R, L)
-  else
-    arm(R, L, at)
-  end
+  if is_known(L) then arm(R, L, at) else begin(R, {L}, at) end
 end
 
 -- The lane of what is told with everything, whatever job it is about.
@@ -140,10 +149,12 @@ end
 
 -- Lists for people, newest first: whatever has a list is in the set `index`, so that what a configuration does not know
 -- any more can be cleaned up too.
-local function list(name, at, member)
+local function list_all(name, at, members)
   c('SADD', P .. 'index', name)
-  c('ZADD', P .. name, at, member)
+  add(P .. name, members, at)
 end
+
+local function list(name, at, member) list_all(name, at, {member}) end
 
 -- Which of R's items are in which state, since when: each is in one list.
 local STATES = {'pending', 'retrying', 'done', 'delivered', 'dead'}
@@ -272,13 +283,20 @@ local function took(R, born)
   count('late:' .. R .. ':ms', ms)
 end
 
--- Room for one more RQ task at R? Takes it for `lease` ms and says so.
-local function hire(R, cap, hand, lease)
+-- How many RQ tasks there are for R, queued or running.
+local function hands_of(R) return c('ZCOUNT', P .. 'hands:' .. R, '(' .. t, '+inf') end
+
+local function take_hands(R, names, lease)
   local hands = P .. 'hands:' .. R
   c('ZREMRANGEBYSCORE', hands, '-inf', t)
-  if c('ZCARD', hands) >= cap then return 0 end
-  c('ZADD', hands, t + lease, hand)
+  add(hands, names, t + lease)
   c('EXPIRE', hands, DAY)
+end
+
+-- Room for one more RQ task at R? Takes it for `lease` ms and says so.
+local function hire(R, cap, hand, lease)
+  if hands_of(R) >= cap then return 0 end
+  take_hands(R, {hand}, lease)
   return 1
 end
 
@@ -360,6 +378,16 @@ end
 -- A task that finds its budget used up can only wait for it, and one is enough for that.
 local function room(budget, cap) return wait_for_budget(budget, 1) > 0 and math.min(cap, 1) or cap end
 
+-- Takes up to n hands at R, as far as there is room for them, named hand .. ':' .. i. Returns how many.
+local function hire_some(n, R, budget, cap, hand, lease)
+  local busy = n > 0 and hands_of(R) or cap
+  if busy >= cap then return 0 end
+  local names = {}
+  for i = 1, math.min(n, room(budget, cap) - busy) do names[i] = hand .. ':' .. i end
+  if #names > 0 then take_hands(R, names, lease) end
+  return #names
+end
+
 local function paused(R, budget)
   local ends = tonumber(c('HGET', P .. 'gate:' .. R, 'pause') or 0)
   if budget ~= R then ends = math.max(ends, tonumber(c('HGET', P .. 'gate:' .. budget, 'pause') or 0)) end
@@ -371,34 +399,37 @@ local function wait_for_own(budget)
   return math.max(wait_for_budget(budget, 2 / 3), wait_for_budget(budget .. '~own', 1, A.share))
 end
 
--- Stores notifications and arms their lanes; returns {outcome, id, outcome, id, ...} and how many are no duplicates.
+-- Stores notifications, each {seen, id, L, event, api, claim, trace}, and arms their lanes. Returns {outcome, id, outcome,
+-- id, ...} and how many are no duplicates.
 local function take_in(R, hints)
-  local out, fresh, counts = {}, 0, {}
-  for _, h in ipairs(hints) do
-    local old = c('GET', P .. 'seen:' .. h.seen)
-    local dead = old and c('HEXISTS', P .. 'dead', h.L .. ' ' .. old) == 1
-    if old and not dead then
-      out[#out + 1], out[#out + 2] = 'duplicate', old
-      if c('EXISTS', P .. 'n:' .. old) == 1 then c('HINCRBY', P .. 'n:' .. old, 'dup', 1) end
+  local out, counts, ids, lanes = {}, {}, {}, {}
+  for _, hint in ipairs(hints) do
+    local seen, id, L, event, api, claim, trace = unpack(hint)
+    local outcome, old = 'new', c('SET', P .. 'seen:' .. seen, id, 'NX', 'GET', 'EX', A.dedup)
+    if old and c('HDEL', P .. 'dead', L .. ' ' .. old) == 1 then
+      outcome, id = 'revived', old
+      c('ZREM', P .. 'deadz', L .. ' ' .. old)
+      c('HDEL', P .. 'lane:' .. L, 'att', 't0', 'err')
+      c('SET', P .. 'seen:' .. seen, id, 'EX', A.dedup)
+      enlist(R, id, 'pending')
+    elseif old then
+      outcome, id = 'duplicate', old
+      if c('EXISTS', P .. 'n:' .. id) == 1 then c('HINCRBY', P .. 'n:' .. id, 'dup', 1) end
     else
-      local id, outcome = h.id, 'new'
-      if dead then
-        id, outcome = old, 'revived'
-        c('HDEL', P .. 'dead', h.L .. ' ' .. old)
-        c('ZREM', P .. 'deadz', h.L .. ' ' .. old)
-        c('HDEL', P .. 'lane:' .. h.L, 'att', 't0', 'err')
-      end
-      c('SET', P .. 'seen:' .. h.seen, id, 'EX', A.dedup)
-      c('HSET', P .. 'n:' .. id, 'L', h.L, 'at', t, 'event', h.event, 'api', h.api, 'claim', h.claim, 'state', 'pending')
-      if h.trace and h.trace ~= '' then c('HSET', P .. 'n:' .. id, 'trace', h.trace) end
-      c('EXPIRE', P .. 'n:' .. id, A.keep)
-      if dead then enlist(R, id, 'pending') else list('st:' .. R .. '|pending', t, id) end
-      push(R, h.L, id, t)
-      fresh = fresh + 1
-      out[#out + 1], out[#out + 2] = outcome, id
+      ids[#ids + 1] = id
     end
-    counts[out[#out - 1]] = (counts[out[#out - 1]] or 0) + 1
+    if outcome ~= 'duplicate' then
+      local n = P .. 'n:' .. id
+      c('HSET', n, 'L', L, 'at', t, 'event', event, 'api', api, 'claim', claim, 'trace', trace, 'state', 'pending')
+      c('EXPIRE', n, A.keep)
+      c('RPUSH', P .. 'q:' .. L, id)
+      if is_known(L) then arm(R, L, t) else lanes[#lanes + 1] = L end
+    end
+    out[#out + 1], out[#out + 2] = outcome, id
+    counts[outcome] = (counts[outcome] or 0) + 1
   end
+  if #ids > 0 then list_all('st:' .. R .. '|pending', t, ids) end
+  if #lanes > 0 then begin(R, lanes, t) end
   for outcome, n in pairs(counts) do count('notifications:' .. R .. ':' .. outcome, n) end
-  return out, fresh
+  return out, #hints - (counts.duplicate or 0)
 end
