@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -14,6 +15,7 @@ from redis.commands.core import Script
 from processor.errors import Unavailable
 from processor.store.keys import PREFIX
 
+_DEFINED = re.compile(r"^local (?:function )?([\w, ]+)", re.MULTILINE)
 REPLICA_MS = 500  # how long replicas may take: less than the receiver's patience, so that it can say what is wrong
 
 
@@ -72,10 +74,23 @@ class Scripts:
         return script
 
     def text(self, name: str) -> str:
-        """The script's whole text: its own first line if that holds flags, the prelude, the script."""
+        """The script's whole text: its own first line if that holds flags, what it needs of the prelude, the script."""
         lua = files(__package__) / "lua"
         prelude, script = ((lua / f"{part}.lua").read_text() for part in ("prelude", name))
         if script.startswith("#!"):
             flags, newline, script = script.partition("\n")
-            return flags + newline + prelude + script
-        return prelude + script
+            return flags + newline + _with_what_it_needs(prelude, script)
+        return _with_what_it_needs(prelude, script)
+
+
+def _with_what_it_needs(prelude: str, script: str) -> str:
+    """The script behind those paragraphs of the prelude that it, or one that it needs, names something of.
+
+    The server makes every function of a script anew whenever it runs: those it never calls cost as much as the rest.
+    """
+    text = script
+    for paragraph in reversed(prelude.split("\n\n")):
+        defined = [name for names in _DEFINED.findall(paragraph) for name in re.findall(r"\w+", names)]
+        if not defined or any(re.search(rf"\b{name}\b", text) for name in defined):
+            text = f"{paragraph}\n\n{text}"
+    return text
