@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import re
 import sys
@@ -124,7 +125,8 @@ def _logs(*, as_text: bool) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    render: Any = structlog.processors.JSONRenderer()
+    encode = json.JSONEncoder(default=repr).encode  # one for all lines
+    render: Any = structlog.processors.JSONRenderer(lambda line, **_: encode(line))
     if as_text:
         chain.append(_visible)  # JSON spells these out anyway
         render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())

@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.sansio.utils import get_content_length
+from werkzeug.wsgi import get_input_stream
 
 from processor import observe, tracing
 from processor.errors import Malformed, ProcessorError, UnknownSource
@@ -18,19 +20,24 @@ from processor.model import Request
 from processor.pipeline.accept import Inbox, Outcome, Status, accept
 from processor.ports import AnswersOptions, Provider
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def blueprint(providers: Mapping[str, Provider], inbox: Inbox, *, max_body: int) -> Blueprint:
     routes = Blueprint("receiver", __name__)
+    log = structlog.get_logger(__name__).bind()  # once, and not with every line
 
     @routes.post("/webhooks/<source>", provide_automatic_options=False)
     def receive(source: str) -> Response:
-        began, traced = perf_counter(), tracing.parse(request.environ.get("HTTP_TRACEPARENT"))
+        began, environ = perf_counter(), request.environ
+        traced = tracing.parse(environ.get("HTTP_TRACEPARENT"))
         if source in providers:
             observe.about(source=source)
         try:
-            outcome = accept(_provider(providers, source), _incoming(_body(max_body)), inbox)
+            outcome = accept(_provider(providers, source), _incoming(environ, _body(environ, max_body)), inbox)
         except (ProcessorError, HTTPException) as e:
             reason = e.reason if isinstance(e, ProcessorError) else type(e).__name__
             inbox.rejected(source, reason)
@@ -41,14 +48,12 @@ def blueprint(providers: Mapping[str, Provider], inbox: Inbox, *, max_body: int)
             raise
         told = _told(outcome)
         log.info("notification", source=source, **told, **_trace(traced, outcome), ms=_ms(began))
-        return Response(
-            json.dumps(told, separators=(",", ":")), _HTTP_STATUS[outcome.status], content_type="application/json"
-        )
+        return Response(_json(told), _HTTP_STATUS[outcome.status], content_type="application/json")
 
     @routes.route("/webhooks/<source>", methods=["OPTIONS"], provide_automatic_options=False)
     def greet(source: str) -> Response:
         provider = _provider(providers, source)
-        headers = provider.options(_incoming(b"")) if isinstance(provider, AnswersOptions) else None
+        headers = provider.options(_incoming(request.environ, b"")) if isinstance(provider, AnswersOptions) else None
         if headers is None:
             raise MethodNotAllowed(["POST"])
         return Response(status=200, headers=dict(headers))
@@ -63,25 +68,26 @@ def _provider(providers: Mapping[str, Provider], source: str) -> Provider:
     return provider
 
 
-def _body(limit: int) -> bytes:
+def _body(environ: WSGIEnvironment, limit: int) -> bytes:
     """The raw body, refused as soon as it is known to be longer than `limit`."""
-    if (request.content_length or 0) > limit:
+    length = get_content_length(environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")) or 0
+    if length > limit:
         raise RequestEntityTooLarge
-    request.max_content_length = limit + 1  # werkzeug cuts a body of unknown length off there, and says nothing
-    body = request.get_data(cache=False)
+    # werkzeug cuts a body of unknown length off there, and says nothing
+    body: bytes = get_input_stream(environ, max_content_length=limit + 1).read()
     if len(body) > limit:
         raise RequestEntityTooLarge
-    if len(body) < (request.content_length or 0):
+    if len(body) < length:
         raise Malformed("the body ended before its Content-Length")
     return body
 
 
-def _incoming(body: bytes) -> Request:
+def _incoming(environ: WSGIEnvironment, body: bytes) -> Request:
     return Request(
-        method=request.method,
+        method=environ["REQUEST_METHOD"],
         path=request.path,
-        query=request.query_string.decode("latin-1"),
-        headers=_headers(request.environ),
+        query=environ.get("QUERY_STRING", ""),
+        headers=_headers(environ),
         body=body,
         received_at=datetime.now(UTC),
     )
