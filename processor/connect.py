@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -39,12 +41,16 @@ HASTY = Patience(connect=0.4, answer=0.6, sentinel=0.2, again=0)
 PATIENT = Patience(connect=2.0, answer=5.0, sentinel=1.0, again=1)
 
 
-def connect(url: str, *, patient: bool, text: bool = True, timeout: float | None = None) -> redis.Redis:
+def connect(
+    url: str, *, patient: bool, text: bool = True, timeout: float | None = None, resident: bool = False
+) -> redis.Redis:
     """A client for `url` (redis://, rediss://, unix://, redis+sentinel://host:port,host:port/service?db=0).
 
     Impatient clients (the receiver's) give up within a second and never re-send, so that a 503 comes while the provider
     still listens. Patient ones (the workers') re-send: every script is idempotent. `text` decodes answers, `timeout`
-    replaces the usual seconds. Nothing is connected yet. Raises ValueError for what is no address.
+    replaces the usual seconds. With `resident` threads that stay keep a connection each; one that was closed meanwhile
+    is found out by sending, so such a client must be patient. Nothing is connected yet. Raises ValueError for what is
+    no address.
     """
     patience = PATIENT if patient else HASTY
     options: dict[str, Any] = {
@@ -56,7 +62,28 @@ def connect(url: str, *, patient: bool, text: bool = True, timeout: float | None
     }
     if url.startswith(SENTINEL_SCHEME + "://"):
         return _by_sentinel(url, options, patience.sentinel)
+    if resident:
+        return redis.Redis.from_pool(_Resident.from_url(url, **options))
     return redis.Redis.from_url(url, **options)
+
+
+class _Resident(redis.ConnectionPool):
+    """Each thread has a connection of its own to come back to. Taking one out of redis-py's own pool, which asks the
+    kernel whether it is still good, and giving it back costs three times what a command does."""
+
+    def reset(self) -> None:
+        super().reset()
+        self._own = threading.local()
+
+    def get_connection(self, *arguments: Any, **options: Any) -> Any:
+        mine, self._own.connection = getattr(self._own, "connection", None), None
+        return mine if mine and mine.pid == os.getpid() else super().get_connection()
+
+    def release(self, connection: Any) -> None:
+        if getattr(self._own, "connection", None) is None and connection.pid == os.getpid():
+            self._own.connection = connection
+        else:
+            super().release(connection)
 
 
 def is_address(url: str) -> bool:

@@ -23,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from processor.errors import Shut
 
 _HOSTS, _CONNECTIONS = 32, 64  # kept open at most: hosts, and connections to each
+_SLACK = 0.05  # seconds by which a wait may miss its end
 
 
 class Exchange:
@@ -60,16 +61,23 @@ class _Socket(socket.socket):
     """A socket that waits no longer than the exchange may last. http.client waits in these three methods only."""
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(_present.get().remaining())
+        self._keep_to_time()
         return super().recv_into(*args, **kwargs)
 
     def send(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(_present.get().remaining())
+        self._keep_to_time()
         return super().send(*args, **kwargs)
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self.settimeout(_present.get().remaining())
+        self._keep_to_time()
         super().sendall(*args, **kwargs)
+
+    def _keep_to_time(self) -> None:
+        """Setting a time-out asks the kernel and lets other threads go first, so one that is right but for a little
+        stays."""
+        left, set_to = _present.get().remaining(), self.gettimeout()
+        if set_to is None or abs(set_to - left) > min(_SLACK, left / 10):
+            self.settimeout(left)
 
 
 class TlsSocket(_Socket, ssl.SSLSocket):

@@ -78,7 +78,7 @@ class App:
 
     @cached_property
     def scripts(self) -> Scripts:
-        client = connect(self.redis_url, patient=self.patient)
+        client = connect(self.redis_url, patient=self.patient, resident=self.patient)
         return Scripts(client, wait_replicas=self.settings.redis.wait_replicas)
 
     @cached_property

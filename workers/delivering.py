@@ -12,15 +12,16 @@ from processor.pipeline import deliver as pipeline
 from processor.pipeline.gather import quiet_until
 from processor.ports import Occasion
 from processor.store import keys
-from processor.store.work import Claim
+from processor.store.work import Claim, Next
 from processor.wiring import App
 from workers.ending import ms, poisonous, settle
 
 log = structlog.get_logger(__name__)
 
 
-def deliver(app: App, sink: str, claim: Claim) -> None:
-    """Deliver what was claimed, the lane's first event or several as one message, and end the claim.
+def deliver(app: App, sink: str, claim: Claim, *, then: Next | None = None) -> None:
+    """Deliver what was claimed, the lane's first event or several as one message, and end the claim; `then` may come
+    along with its end.
 
     Raises Unavailable; the lease ends the claim then.
     """
@@ -44,7 +45,7 @@ def deliver(app: App, sink: str, claim: Claim) -> None:
     except Exception as e:  # noqa: BLE001  # whatever it was, it is settled: again later, or dead and visible
         settle(app, claim, e, policy=configured.retry, about=about, began=began)
         return
-    if app.lanes.done(claim, reference, ms=ms(began)):
+    if app.lanes.done(claim, reference, ms=ms(began), then=then):
         log.info("delivered", **about, outcome="ok", reference=reference, ms=ms(began))
     else:
         log.warning("delivered too late: another had it too", **about, outcome="stale", ms=ms(began))

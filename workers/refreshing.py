@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import structlog
@@ -19,7 +20,7 @@ from processor.pipeline.route import route
 from processor.ports import Answer, Estimates, Greets, Http
 from processor.queue import new_hand
 from processor.store import keys
-from processor.store.work import Claim, Found, Look
+from processor.store.work import Claim, Found, Look, Next
 from processor.wiring import CONFIRM, App
 from workers.alarming import row
 from workers.ending import ms, poisonous, settle
@@ -27,8 +28,12 @@ from workers.ending import ms, poisonous, settle
 log = structlog.get_logger(__name__)
 
 
-def refresh(app: App, source: str, claim: Claim) -> None:
-    """Do what the lane's notifications ask for, and end the claim. Raises Unavailable; the lease ends it then."""
+Send = Callable[[Sequence[tuple[str, str]]], None]
+
+
+def refresh(app: App, source: str, claim: Claim, *, then: Next | None = None, send: Send | None = None) -> None:
+    """Do what the lane's notifications ask for, and end the claim; `then` may come along with its end. `send` sets the
+    hands to work that are to tell what was found; without it RQ does. Raises Unavailable; the lease ends it then."""
     began, job_id = time.monotonic(), keys.job_of(claim.lane)
     about: dict[str, JSON] = {
         "source": source,
@@ -54,7 +59,7 @@ def refresh(app: App, source: str, claim: Claim) -> None:
         return
     if found.strange:
         app.drift.note(source, found.strange)
-    _commit(app, claim, found, about, began)
+    _commit(app, claim, found, about, began, then, send or app.send)
 
 
 def _look(app: App, source: str, job_id: str, claim: Claim) -> pipeline.Refreshed:
@@ -77,7 +82,15 @@ def _look(app: App, source: str, job_id: str, claim: Claim) -> pipeline.Refreshe
         app.lanes.charge(claim.resource, http.calls - 1)
 
 
-def _commit(app: App, claim: Claim, found: pipeline.Refreshed, about: dict[str, JSON], began: float) -> None:
+def _commit(
+    app: App,
+    claim: Claim,
+    found: pipeline.Refreshed,
+    about: dict[str, JSON],
+    began: float,
+    then: Next | None,
+    send: Send,
+) -> None:
     verdicts = [(event, verdict) for event in found.events for verdict in route(event.cloudevent(), app.rules)]
     for event, verdict in verdicts:
         if verdict.doubtful:
@@ -96,11 +109,11 @@ def _commit(app: App, claim: Claim, found: pipeline.Refreshed, about: dict[str, 
         look=_look_of(found, began),
     )
     hand = new_hand()
-    hired = app.lanes.commit(claim, written, sinks=app.targets, hand=hand)
+    hired = app.lanes.commit(claim, written, sinks=app.targets, hand=hand, then=then)
     if hired is None:
         log.warning("refreshed too late: another has the job", **about, outcome="stale", ms=ms(began))
         return
-    app.send([(app.targets[sink].name, hand) for sink in hired])
+    send([(app.targets[sink].name, hand) for sink in hired])
     state = found.job.state if found.job else None
     events = [event.id for event in found.events]
     log.info("refreshed", **about, outcome="ok", state=state, events=events, note=found.note, ms=ms(began))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import structlog
 
+from processor import observe
 from processor.errors import Unavailable
 from processor.queue import SPELL
 from processor.store.lanes import LEASE
-from processor.store.work import Claim, Resource
+from processor.store.work import Claim, Next, Resource
 from processor.wiring import App
 from workers.delivering import deliver
 from workers.refreshing import refresh
@@ -27,6 +29,13 @@ DOZE = 1.0  # a task waits so long for its budget before it makes room
 NEXT = 0.25  # … and so long to be the one that waits
 
 
+_Act = Callable[[Claim, Next], None]
+
+
+class _Ask(Enum):
+    ANEW = auto()
+
+
 @dataclass
 class Shift:
     """What the threads of one worker process share."""
@@ -34,6 +43,7 @@ class Shift:
     app: App
     stopping: threading.Event = field(default_factory=threading.Event)
     wanted: threading.Event = field(default_factory=threading.Event)  # a task waits for a thread
+    spare: Callable[[str, str], bool] = lambda resource, hand: False  # sets a free thread to a task, if there is one
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _claims: dict[str, tuple[Claim, float]] = field(default_factory=dict)
     _hands: set[tuple[str, str]] = field(default_factory=set)
@@ -46,14 +56,27 @@ class Shift:
         if resource is None:
             log.warning("a task for a source that is not configured here", source=source)
             return
-        self._draw(resource, hand, lambda claim: refresh(self.app, source, claim))
+        self._draw(resource, hand, lambda claim, then: refresh(self.app, source, claim, then=then, send=self.send))
 
     def deliver(self, sink: str, hand: str) -> None:
         resource = self.app.targets.get(sink)
         if resource is None:
             log.warning("a task for a sink that is not configured here", sink=sink)
             return
-        self._draw(resource, hand, lambda claim: deliver(self.app, sink, claim))
+        self._draw(resource, hand, lambda claim, then: deliver(self.app, sink, claim, then=then))
+
+    def take(self, resource: str, hand: str) -> None:
+        """A task that RQ knows nothing of: a thread of this process had nothing to do."""
+        try:
+            kind, _, name = resource.partition(":")
+            (self.refresh if kind == "r" else self.deliver)(name, hand)
+        except Exception as e:
+            log.exception("unexpected", resource=resource)
+            observe.report(e)
+
+    def send(self, hands: Sequence[tuple[str, str]]) -> None:
+        """Set hands to work: threads of this process that have nothing to do, for the others RQ tasks."""
+        self.app.send([hand for hand in hands if not self.spare(*hand)])
 
     def in_hand(self) -> tuple[list[Claim], list[tuple[str, str]]]:
         """The lanes to be kept (those whose holders are stuck are not) and the tasks, as (resource name, hand)."""
@@ -61,7 +84,7 @@ class Shift:
             fresh = [claim for claim, since in self._claims.values() if time.monotonic() - since < HOLD]
             return fresh, list(self._hands)
 
-    def _draw(self, resource: Resource, hand: str, act: Callable[[Claim], None]) -> None:
+    def _draw(self, resource: Resource, hand: str, act: _Act) -> None:
         """Claim, act, finish, until nothing is due or the spell is over; then pass the task on rather than stop: it
         goes to the end of RQ's queue, behind those that wait."""
         began = time.monotonic()
@@ -75,35 +98,43 @@ class Shift:
                         log.warning("Redis is away; the tick sends another task", reason=e.message)
                         return
 
-    def _draw_on(self, began: float, resource: Resource, hand: str, act: Callable[[Claim], None]) -> None:
+    def _draw_on(self, began: float, resource: Resource, hand: str, act: _Act) -> None:
         lanes = self.app.lanes
         while not self.stopping.is_set():
             if self._others_turn(time.monotonic() - began):
                 self.app.tasks.send([(resource.name, hand)])
                 return
-            claim = lanes.claim(resource)
-            if isinstance(claim, Claim):
-                with self._holding(claim):
-                    self._do(claim, act)
-            elif not self._doze(resource.name, claim) and lanes.leave(resource, hand):
+            claim: Claim | float | _Ask | None = lanes.claim(resource, hand=hand)
+            while isinstance(claim, Claim):
+                claim = self._do(claim, act, Next(resource, hand, lambda: self._goes_on(began)))
+            if claim is None:
+                return
+            if isinstance(claim, float) and not self._doze(resource.name, claim) and lanes.leave(resource, hand):
                 return
         lanes.leave(resource, hand, final=True)
 
-    def _do(self, claim: Claim, act: Callable[[Claim], None]) -> None:
-        try:
-            act(claim)
-        except Unavailable:  # in the middle: whoever claims it next begins anew, and need not wait for the lease
-            self.app.lanes.hand_back(claim)
+    def _do(self, claim: Claim, act: _Act, then: Next) -> Claim | float | _Ask | None:
+        """Returns what came with the end of the claim, as Lanes.claim does."""
+        with self._holding(claim):
+            try:
+                act(claim, then)
+            except Unavailable:  # in the middle: whoever claims it next begins anew, and need not wait for the lease
+                self.app.lanes.hand_back(claim)
+        return then.drawn[0] if then.drawn else _Ask.ANEW
+
+    def _goes_on(self, began: float) -> bool:
+        return not (self.stopping.is_set() or self._to_make_room(time.monotonic() - began))
 
     def _others_turn(self, drawn: float) -> bool:
         """Whether a task that has drawn lanes for so many seconds is to make room; for one that waits only one does."""
-        if drawn <= TURN:
-            return False
         with self._lock:
-            if not self.wanted.is_set():
-                return drawn > SPELL
+            if not self._to_make_room(drawn):
+                return False
             self.wanted.clear()
             return True
+
+    def _to_make_room(self, drawn: float) -> bool:
+        return drawn > (TURN if self.wanted.is_set() else SPELL)
 
     def _doze(self, name: str, wait: float | None) -> bool:
         """Wait for the budget if it is not long; one thread of this process at a time for each source or sink.

@@ -83,10 +83,7 @@ class ThreadWorker(SimpleWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Called by RQ's loop with the job it took: wait for a free thread rather than take more than we can do."""
-        if not self._crew.room.acquire(blocking=False):
-            self._crew.shift.wanted.set()
-            self._crew.room.acquire()
-            self._crew.shift.wanted.clear()
+        self._crew.wait_for_room()
         try:
             execution = self.prepare_execution(job)
             self._crew.pool.submit(self.perform_job, job, queue, execution).add_done_callback(self._crew.freed)
@@ -148,7 +145,8 @@ class Crew:
         self.room = threading.Semaphore(threads)
         self.pool = ThreadPoolExecutor(threads, "lane", initializer=self._begin)
         self.rq: ThreadWorker | None = None
-        self._listening = False
+        self._listening = self._waits = False
+        shift.spare = self.spare
 
     def listen(self) -> None:
         """Take tasks until we are asked to stop, or Redis goes away."""
@@ -178,11 +176,31 @@ class Crew:
             self._listening = False
             raise StopRequested
 
+    def wait_for_room(self) -> None:
+        """Called with a task of RQ's: wait for a thread, which is nobody else's then."""
+        self._waits = not self.room.acquire(blocking=False)
+        if self._waits:
+            self.shift.wanted.set()
+            self.room.acquire()
+            self.shift.wanted.clear()
+            self._waits = False
+
+    def spare(self, resource: str, hand: str) -> bool:
+        """Set a thread to work that has nothing to do: RQ would take milliseconds. False when there is none."""
+        if self._waits or self.shift.stopping.is_set() or not self.room.acquire(blocking=False):
+            return False
+        try:
+            self.pool.submit(self.shift.take, resource, hand).add_done_callback(self.freed)
+        except RuntimeError:  # it was shut down just now
+            self.room.release()
+            return False
+        return True
+
     def _begin(self) -> None:
         """Called in each new thread: its tasks belong to this shift."""
         SHIFT.set(self.shift)
 
-    def freed(self, done: Future[bool]) -> None:
+    def freed(self, done: Future[Any]) -> None:
         """Called when a task has ended and its thread is free again."""
         self.room.release()
         if not done.cancelled() and (error := done.exception()):

@@ -13,6 +13,7 @@ import secrets
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from processor import tracing
@@ -21,7 +22,7 @@ from processor.model import JSON, Event
 from processor.ports import Occasion
 from processor.store import keys
 from processor.store.scripts import Scripts
-from processor.store.work import Accepted, Claim, Found, Hint, Item, Page, Resource, Row, Tried
+from processor.store.work import Accepted, Claim, Found, Hint, Item, Next, Page, Resource, Row, Tried
 
 TOGETHER = 1000  # events that come in one message at most
 BURIED = 500  # items that die in one script
@@ -189,37 +190,14 @@ class Lanes:
 
     # --- in hand ---------------------------------------------------------------------------------------------------
 
-    def claim(self, resource: Resource) -> Claim | float | None:
-        """Take a lane that is due. A number is the seconds until the budget allows one; None: nothing to do now."""
-        wait, *rest = self._run(
-            "claim",
-            {
-                "R": resource.name,
-                "budget": resource.gate,
-                "cap": resource.cap,
-                "batch": resource.batch,
-                "lease": LEASE * 1000,
-                "windows": resource.windows,
-                "share": resource.share,
-                "joins": resource.joins,
-            },
-        )
-        if not rest:
-            return None if wait < 0 else wait / 1000
-        lane, fence, attempts, lost, error, facts, *items = rest
-        triples = zip(items[::3], items[1::3], items[2::3], strict=True)
-        return Claim(
-            resource=resource,
-            lane=lane,
-            fence=fence,
-            attempts=int(attempts),
-            lost=int(lost),
-            error=error,
-            facts=facts,
-            items=tuple(Item(i, json.loads(d), b) for i, d, b in triples),
-        )
+    def claim(self, resource: Resource, *, hand: str = "") -> Claim | float | None:
+        """Take a lane that is due. A number is the seconds until the budget allows one; None: nothing to do now, and
+        the place of the task `hand` is free again, as after `leave`."""
+        return _claimed(resource, self._run("claim", _asking(resource, hand)))
 
-    def commit(self, claim: Claim, found: Found, *, sinks: Mapping[str, Resource], hand: str) -> list[str] | None:
+    def commit(
+        self, claim: Claim, found: Found, *, sinks: Mapping[str, Resource], hand: str, then: Next | None = None
+    ) -> list[str] | None:
         """Write what a refresh found and let go. Returns the names of the sinks that a task named `hand` is to be sent
         for, or None when the claim is stale: nothing was written."""
         targets = {row.sink: sinks[row.sink] for row in found.rows}
@@ -241,13 +219,14 @@ class Lanes:
         }
         document = b"" if found.document is None else zlib.compress(found.document.encode(), 1)
         bodies = [json.dumps(e.cloudevent(), ensure_ascii=False) for e in found.events]
-        written, *hired = self._end("commit", arguments, found.facts, document, *bodies)
+        written, *hired = self._end("commit", arguments, found.facts, document, *bodies, then=then)
         by_name = {r.name: sink for sink, r in targets.items()}
         return [by_name[name] for name in hired] if written else None
 
-    def done(self, claim: Claim, reference: str | None = None, *, ms: float = 0) -> bool:
+    def done(self, claim: Claim, reference: str | None = None, *, ms: float = 0, then: Next | None = None) -> bool:
         """The far end took the items, in `ms` milliseconds. False when the claim is stale."""
-        return bool(self._end("done", self._mine(claim) | {"ref": reference or "", "ms": ms, "keep": self._keep}))
+        arguments = self._mine(claim) | {"ref": reference or "", "ms": ms, "keep": self._keep}
+        return bool(self._end("done", arguments, then=then))
 
     def retry(
         self,
@@ -372,8 +351,13 @@ class Lanes:
         """End a pause of this resource; one of its budget goes on."""
         self._run("resume", {"gate": resource.name})
 
-    def _end(self, name: str, arguments: dict[str, Any], *blobs: str | bytes) -> Any:
+    def _end(self, name: str, arguments: dict[str, Any], *blobs: str | bytes, then: Next | None = None) -> Any:
+        """`then` is asked for once: should the answer be lost, the lane that came with it waits for its lease."""
         ends = time.monotonic() + self._patience
+        if then and then.wanted():
+            with suppress(Unavailable):
+                asking = arguments | {"next": _asking(then.resource, then.hand)}
+                return _onward(self._run(name, asking, *blobs), then)
         while True:
             try:
                 return self._run(name, arguments, *blobs)
@@ -391,6 +375,45 @@ class Lanes:
             "n": len(claim.items),
             "attempts": claim.attempts + 1,
         }
+
+
+def _asking(resource: Resource, hand: str) -> dict[str, Any]:
+    return {
+        "R": resource.name,
+        "budget": resource.gate,
+        "cap": resource.cap,
+        "batch": resource.batch,
+        "lease": LEASE * 1000,
+        "windows": resource.windows,
+        "share": resource.share,
+        "joins": resource.joins,
+    } | ({"hand": hand} if hand else {})
+
+
+def _onward(answer: Any, then: Next) -> Any:
+    """What the end itself answered; one that is stale brings nothing along."""
+    if not (isinstance(answer, list) and isinstance(answer[-1], list)):
+        return answer
+    then.drawn = (_claimed(then.resource, answer[1]),)
+    return answer[0]
+
+
+def _claimed(resource: Resource, answer: list[Any]) -> Claim | float | None:
+    wait, *rest = answer
+    if not rest:
+        return None if wait < 0 else wait / 1000
+    lane, fence, attempts, lost, error, facts, *items = rest
+    triples = zip(items[::3], items[1::3], items[2::3], strict=True)
+    return Claim(
+        resource=resource,
+        lane=lane,
+        fence=fence,
+        attempts=int(attempts),
+        lost=int(lost),
+        error=error,
+        facts=facts,
+        items=tuple(Item(i, json.loads(d), b) for i, d, b in triples),
+    )
 
 
 def _line(event: Event) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -76,6 +76,20 @@ class Claim:
             return tracing.begun_by(f"{self.lane} {self.fence}")
         first = self.items[0]
         return tracing.parse(str(first.detail.get("trace", ""))) or tracing.begun_by(first.id)
+
+
+@dataclass(slots=True)
+class Next:
+    """What the end of a claim may bring along in the same call: another lane of `resource`, for the task `hand`.
+
+    `wanted` is asked at the end. `drawn` is what came, as Lanes.claim returns it; nothing when none was asked for, or
+    when the end did not go through at once.
+    """
+
+    resource: Resource
+    hand: str
+    wanted: Callable[[], bool]
+    drawn: tuple[()] | tuple[Claim | float | None] = ()
 
 
 @dataclass(frozen=True, slots=True)

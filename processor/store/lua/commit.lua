@@ -2,7 +2,8 @@
 -- COMMIT: what one refresh found. A = {R, L, fence, n, poll (ms from now, 0 = none), attempts, job, found, keep, doc_ttl,
 -- facts_ttl, card ('' = leave it), look = {st, ps, ms, note}, events = {{id, type, source, job, of (the job's key)}}, rows = {{R, L, event, delay, together, the lane of the job}}, caps = {R = cap}, hands = {R = hand},
 -- lease}; ARGV[2] facts, ARGV[3] deflated document ('' = leave it), ARGV[4..] the events' documents.
--- Returns {1, R, R, ...}, the sinks that a hand was taken for, or {0}: stale, nothing was written.
+-- Returns {1, R, R, ...}, the sinks that a hand was taken for, or {0}: stale, nothing was written. With A.next what was
+-- not stale comes as {that, what CLAIM returns}.
 if not mine(A.R, A.L, A.fence) then return {0} end
 c('SET', P .. 'facts:' .. A.job, ARGV[2], 'EX', A.facts_ttl)
 if ARGV[3] ~= '' then c('SET', P .. 'doc:' .. A.job, ARGV[3], 'EX', A.doc_ttl) end
@@ -40,4 +41,4 @@ local out = {1}
 for R, hand in pairs(A.hands) do
   if hire(R, A.caps[R], hand, A.lease) == 1 then out[#out + 1] = R end
 end
-return out
+return onward(out)

@@ -433,3 +433,111 @@ local function take_in(R, hints)
   for outcome, n in pairs(counts) do count('notifications:' .. R .. ':' .. outcome, n) end
   return out, #hints - (counts.duplicate or 0)
 end
+
+-- Nothing overtakes what waits to be told with everything, under this configuration or the one before: as long as there
+-- is any, what is due in a job's lane joins it. `joins` says when all of it is due: "now", or "then", as it was; "": ADMIT
+-- sees to it.
+local function join(R, L, joins)
+  local all = everything(R)
+  local together = row_of(R, c('LINDEX', P .. 'q:' .. all, 0)).together
+  local at = joins == 'now' and t or tonumber(c('ZSCORE', P .. 'due:' .. R, all) or t)
+  local items = c('LRANGE', P .. 'q:' .. L, 0, 99)
+  c('ZREM', P .. 'due:' .. R, L)
+  for _, item in ipairs(items) do
+    local row = row_of(R, item)
+    row.together = row.together or together
+    set_row(R, item, row)
+    push(R, all, item, at)
+  end
+  release(R, L, #items, t, 0, true)
+end
+
+-- Which lane of q.R is to be taken, and out of due or poll it is; else nil and how long to wait, see CLAIM.
+local function next_lane(q)
+  local R, run, due = q.R, P .. 'run:' .. q.R, P .. 'due:' .. q.R
+  for _, L in ipairs(c('ZRANGEBYSCORE', run, '-inf', t, 'LIMIT', 0, 16)) do  -- this is the janitor
+    c('ZREM', run, L)
+    land_lane(L)
+    local lost = c('HINCRBY', P .. 'lane:' .. L, 'lost', 1)
+    c('ZADD', due, t + (lost > 2 and 100 * 2 ^ lost or 0), L)
+  end
+  if paused(R, q.budget) then return nil, -1 end
+  if c('ZCARD', run) >= (broken(R) and 1 or q.cap) then return nil, -1 end
+
+  local function first_due(n) return c('ZRANGEBYSCORE', due, '-inf', t, 'LIMIT', 0, n) end
+  local all = everything(R)
+  local left = (q.joins or '') ~= '' and c('EXISTS', P .. 'q:' .. all) == 1
+  for _, L in ipairs(left and first_due(20) or {}) do  -- a few lanes at a time
+    if L ~= all then join(R, L, q.joins) end
+  end
+  local L = first_due(1)[1]
+  if left and L and L ~= all then return nil, 0 end  -- in a moment
+
+  if L then
+    local wait = wait_for_budget(q.budget, 1)
+    if wait > 0 then return nil, math.ceil(wait) end
+    c('ZREM', due, L)
+    return L
+  end
+  L = c('ZRANGEBYSCORE', P .. 'poll:' .. R, '-inf', t, 'LIMIT', 0, 1)[1]
+  if not L or wait_for_own(q.budget) > 0 then return nil, -1 end  -- the rest is kept for what webhooks woke
+  charge(q.budget .. '~own', 1, q.share)
+  count('spent:' .. R .. ':own', 1)
+  c('ZREM', P .. 'poll:' .. R, L)
+  return L
+end
+
+-- What the claim of a lane tells: see CLAIM.
+local function told_of(R, L, fence, batch)
+  local lane, refreshing = P .. 'lane:' .. L, R:sub(1, 2) == 'r:'
+  local state = c('HMGET', lane, 'att', 'lost', 'err', 'took')
+  local took = tonumber(state[4] or 0)
+  if batch == 1 then took = 0 end  -- a sink that is told singly, whatever another one of its name was told together
+  local items = c('LRANGE', P .. 'q:' .. L, 0, (took > 0 and took or batch) - 1)
+  local facts = refreshing and c('GET', P .. 'facts:' .. R:sub(3) .. '/' .. L:match('|(.*)$')) or ''
+  local held = refreshing and tonumber(c('GET', P .. 'gate:' .. R .. '~held') or 0)  -- nothing grew old until then
+  local out = {0, L, tostring(fence), state[1] or '0', state[2] or '0', state[3] or '', facts or ''}
+  local first
+  for i, item in ipairs(items) do
+    local row = not refreshing and row_of(R, item)
+    first = first or row
+    if row and took == 0 and i > 1 and not (first.together and row.together) then break end
+    out[#out + 1] = item
+    if refreshing then
+      local n = c('HMGET', P .. 'n:' .. item, 'at', 'event', 'api', 'claim', 'trace')
+      local at = math.max(tonumber(n[1] or t), held)
+      local told = {at = at, age = t - at, event = n[2] or '', api = n[3] or '', claim = n[4] or '', trace = n[5] or nil}
+      out[#out + 1] = cjson.encode(told)
+      out[#out + 1] = ''
+    else
+      row.age = t - (row.due or t)
+      out[#out + 1] = cjson.encode(row)
+      out[#out + 1] = c('GET', P .. 'ev:' .. item:gsub('^~%d+~', '')) or ''
+    end
+  end
+  if first and first.together then c('HSET', lane, 'took', (#out - 7) / 3) end
+  return out
+end
+
+-- Takes one lane of q.R: see CLAIM.
+local function draw(q)
+  A.windows, A.share = q.windows, q.share
+  local R = q.R
+  local L, wait = next_lane(q)
+  if not L then
+    if wait < 0 and q.hand then c('ZREM', P .. 'hands:' .. R, q.hand) end
+    return {wait}
+  end
+  local lane = P .. 'lane:' .. L
+  c('PERSIST', lane)
+  local fence = c('HINCRBY', lane, 'fence', 1)
+  c('HSET', lane, 'begun', t)
+  c('ZADD', P .. 'run:' .. R, t + q.lease, L)
+  charge(q.budget, 1)
+  if depart(q.budget, L, 200) then c('HSET', lane, 'gate', q.budget) end  -- no lane is kept in hand for so long
+  if R:sub(1, 2) == 'r:' then count('spent:' .. R, 1) end
+  return told_of(R, L, fence, q.batch)
+end
+
+-- The end of a lane may bring along the next one in the same call: A.next is what CLAIM is asked with.
+local function onward(answer) return A.next and {answer, draw(A.next)} or answer end
