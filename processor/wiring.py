@@ -12,7 +12,7 @@ from typing import Literal
 
 import structlog
 
-from processor import observe, registry, settings
+from processor import observe, process, registry, settings
 from processor.connect import Room, connect, safety
 from processor.errors import Unavailable, Usage
 from processor.http import HttpClient
@@ -90,7 +90,7 @@ class App:
         if any(s.manner.gathers for s in sinks):
             keep += LONGEST_WAIT  # … or before it was told
         patience = OUTAGE if self.patient else 0.0
-        return Lanes(self.scripts, keep=keep, dedup=retention.dedup, patience=patience)
+        return Lanes(self.scripts, keep=keep, dedup=retention.dedup, patience=patience, by=process.name())
 
     @cached_property
     def journal(self) -> Journal:

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 LOOK = 0.2  # seconds between looks
 SOONEST, LATEST = 0.2, 5.0  # seconds before a child that died is started again; doubled while it keeps dying
-HEALTHY = 10.0  # a child that lived so long starts afresh
+HEALTHY = 3.0  # a child that lived so long starts afresh: what cannot begin ends sooner
 STOP_SECONDS = 30.0
 
 

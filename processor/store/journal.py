@@ -178,6 +178,11 @@ class Journal:
         seconds, micros = self._client.time()
         return float(seconds + micros / 1_000_000)
 
+    def seen_lately(self) -> list[str]:
+        """The names of the workers that have given a sign of life, and have not taken leave."""
+        with ours():
+            return [name.decode() for name in self._client.zrange(keys.key("workers"), 0, -1)]
+
     def gone(self, worker: str) -> None:
         """A worker says that it stops."""
         with ours():

@@ -46,17 +46,25 @@ class Again(NamedTuple):
 
 
 class Lanes:
-    """The lanes in Redis. `keep` and `dedup` are the retention of events and of seen-keys in seconds.
+    """The lanes in Redis. `keep` and `dedup` are the retention of events and of seen-keys in seconds, `by` is who
+    claims here.
 
     Every call raises Unavailable when Redis cannot do it now; the end of a claim only after `patience` seconds, since
     what was done and is not written down is done once more.
     """
 
     def __init__(
-        self, scripts: Scripts, *, keep: float = 30 * 86400, dedup: float = 7 * 86400, patience: float = 0.0
+        self,
+        scripts: Scripts,
+        *,
+        keep: float = 30 * 86400,
+        dedup: float = 7 * 86400,
+        patience: float = 0.0,
+        by: str = "",
     ) -> None:
         self._run = scripts
         self._patience = patience
+        self._by = by
         self._keep = math.ceil(keep)
         self._dedup = math.ceil(dedup)
 
@@ -193,7 +201,7 @@ class Lanes:
     def claim(self, resource: Resource, *, hand: str = "") -> Claim | float | None:
         """Take a lane that is due. A number is the seconds until the budget allows one; None: nothing to do now, and
         the place of the task `hand` is free again, as after `leave`."""
-        return _claimed(resource, self._run("claim", _asking(resource, hand)))
+        return _claimed(resource, self._run("claim", self._asking(resource, hand)))
 
     def commit(
         self, claim: Claim, found: Found, *, sinks: Mapping[str, Resource], hand: str, then: Next | None = None
@@ -307,7 +315,15 @@ class Lanes:
     def keep(self, claims: Sequence[Claim], hands: Sequence[tuple[str, str]]) -> set[str]:
         """Renew the leases of lanes and of (resource name, hand) in hand; returns the lanes that are no longer ours."""
         lanes = [[c.resource.name, c.lane, c.fence] for c in claims]
-        return set(self._run("keep", {"lanes": lanes, "hands": list(hands), "lease": LEASE * 1000}))
+        arguments = {"lanes": lanes, "hands": list(hands), "lease": LEASE * 1000, "by": self._by}
+        return set(self._run("keep", arguments))
+
+    def abandon(self, by: str, resources: Sequence[Resource]) -> int:
+        """Let go of all that a worker had in hand which is gone without a word; how many lanes that were.
+
+        Whoever claims one next counts it as lost, as when its lease has run out.
+        """
+        return int(self._run("abandon", {"by": by, "resources": [resource.name for resource in resources]}))
 
     # --- hands -----------------------------------------------------------------------------------------------------
 
@@ -356,7 +372,7 @@ class Lanes:
         ends = time.monotonic() + self._patience
         if then and then.wanted():
             with suppress(Unavailable):
-                asking = arguments | {"next": _asking(then.resource, then.hand)}
+                asking = arguments | {"next": self._asking(then.resource, then.hand)}
                 return _onward(self._run(name, asking, *blobs), then)
         while True:
             try:
@@ -365,6 +381,19 @@ class Lanes:
                 if time.monotonic() >= ends:
                     raise
                 time.sleep(AWAY)
+
+    def _asking(self, resource: Resource, hand: str) -> dict[str, Any]:
+        return {
+            "R": resource.name,
+            "budget": resource.gate,
+            "cap": resource.cap,
+            "batch": resource.batch,
+            "lease": LEASE * 1000,
+            "windows": resource.windows,
+            "share": resource.share,
+            "joins": resource.joins,
+            "by": self._by,
+        } | ({"hand": hand} if hand else {})
 
     @staticmethod
     def _mine(claim: Claim) -> dict[str, Any]:
@@ -375,19 +404,6 @@ class Lanes:
             "n": len(claim.items),
             "attempts": claim.attempts + 1,
         }
-
-
-def _asking(resource: Resource, hand: str) -> dict[str, Any]:
-    return {
-        "R": resource.name,
-        "budget": resource.gate,
-        "cap": resource.cap,
-        "batch": resource.batch,
-        "lease": LEASE * 1000,
-        "windows": resource.windows,
-        "share": resource.share,
-        "joins": resource.joins,
-    } | ({"hand": hand} if hand else {})
 
 
 def _onward(answer: Any, then: Next) -> Any:

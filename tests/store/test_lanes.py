@@ -26,9 +26,9 @@ SINK = Resource("d:a", cap=2, batch=1)
 class Clocked(Lanes):
     """Lanes whose clock a test moves; milliseconds."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, *, by: str = "") -> None:
         self.scripts = Scripts(client)
-        super().__init__(self.scripts)
+        super().__init__(self.scripts, by=by)
         self.scripts.now = 1_000_000
 
     def wait(self, seconds: float) -> None:
@@ -170,6 +170,29 @@ def test_a_kept_lane_is_not_lost(lanes: Clocked) -> None:
     lanes.wait(16)
     lanes.take()
     assert lanes.keep([claim], []) == {claim.lane}
+
+
+def test_what_a_worker_that_is_gone_had_in_hand_is_free_at_once_and_nothing_else(redis_client: redis.Redis) -> None:
+    lanes, gone = Clocked(redis_client), Clocked(redis_client, by="gone")
+    for job in "123":
+        lanes.tell(job, key=job)
+    kept, lost = lanes.take(), gone.take()
+    lanes.keep([kept], [("r:h", "hand-1:1")])
+    gone.keep([lost], [("r:h", "hand-2:1")])
+    assert lanes.claim(SOURCE) is None, "the cap is reached"
+    assert lanes.abandon("gone", [SOURCE, SINK]) == 1
+    claim = lanes.take()
+    assert (claim.lane, claim.lost) == (lost.lane, 1)
+    assert gone.find(lost) is None, "it was not gone after all: what it writes is stale"
+    assert lanes.find(kept) == []
+    assert redis_client.zrange("jobwire:hands:r:h", 0, -1) == ["hand-1:1"]
+
+
+def test_who_had_nothing_in_hand_leaves_nothing(lanes: Clocked) -> None:
+    lanes.tell()
+    assert lanes.abandon("gone", [SOURCE, SINK]) == 0
+    lanes.take()
+    assert lanes.abandon("gone", [SOURCE, SINK]) == 0
 
 
 def test_no_more_lanes_are_in_hand_than_the_cap(lanes: Clocked) -> None:

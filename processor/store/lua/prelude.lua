@@ -463,7 +463,6 @@ local function next_lane(q)
   end
   if paused(R, q.budget) then return nil, -1 end
   if c('ZCARD', run) >= (broken(R) and 1 or q.cap) then return nil, -1 end
-
   local function first_due(n) return c('ZRANGEBYSCORE', due, '-inf', t, 'LIMIT', 0, n) end
   local all = everything(R)
   local left = (q.joins or '') ~= '' and c('EXISTS', P .. 'q:' .. all) == 1
@@ -472,7 +471,6 @@ local function next_lane(q)
   end
   local L = first_due(1)[1]
   if left and L and L ~= all then return nil, 0 end  -- in a moment
-
   if L then
     local wait = wait_for_budget(q.budget, 1)
     if wait > 0 then return nil, math.ceil(wait) end
@@ -531,7 +529,7 @@ local function draw(q)
   local lane = P .. 'lane:' .. L
   c('PERSIST', lane)
   local fence = c('HINCRBY', lane, 'fence', 1)
-  c('HSET', lane, 'begun', t)
+  c('HSET', lane, 'begun', t, 'by', q.by)
   c('ZADD', P .. 'run:' .. R, t + q.lease, L)
   charge(q.budget, 1)
   if depart(q.budget, L, 200) then c('HSET', lane, 'gate', q.budget) end  -- no lane is kept in hand for so long
