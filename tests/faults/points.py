@@ -175,6 +175,7 @@ POINTS: list[Point] = [
 
 # Scripts without a point: they are no step of a notification's way, and what a crash leaves is said here.
 ELSEWHERE = {
+    "abandon": "taking over from one that is gone: whoever looks next finds the rest",
     "announce": "an alarm of our own: told once, by its id",
     "bury": "what waits for a source or sink that nobody is configured for: the rest dies at the next turn",
     "gate": "charges and pauses: a charge that is lost is one call of a budget",
