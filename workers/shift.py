@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 
 import structlog
 
@@ -47,6 +48,7 @@ class Shift:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _claims: dict[str, tuple[Claim, float]] = field(default_factory=dict)
     _hands: set[tuple[str, str]] = field(default_factory=set)
+    _offers: dict[str, list[str]] = field(default_factory=dict)
     _waiting: dict[str, threading.Lock] = field(default_factory=dict)
 
     # --- tasks -------------------------------------------------------------------------------------------------------
@@ -76,7 +78,7 @@ class Shift:
 
     def send(self, hands: Sequence[tuple[str, str]]) -> None:
         """Set hands to work: threads of this process that have nothing to do, for the others RQ tasks."""
-        self.app.send([hand for hand in hands if not self.spare(*hand)])
+        self.app.send([hand for hand in hands if not (self.spare(*hand) or self._offered(*hand))])
 
     def in_hand(self) -> tuple[list[Claim], list[tuple[str, str]]]:
         """The lanes to be kept (those whose holders are stuck are not) and the tasks, as (resource name, hand)."""
@@ -87,16 +89,27 @@ class Shift:
     def _draw(self, resource: Resource, hand: str, act: _Act) -> None:
         """Claim, act, finish, until nothing is due or the spell is over; then pass the task on rather than stop: it
         goes to the end of RQ's queue, behind those that wait."""
+        offered: str | None = hand
+        with self._lock:
+            self._hands.add((resource.name, hand))
+        while offered:
+            hand = offered
+            try:
+                self._draw_in_spite(resource, hand, act)
+            finally:
+                offered = self._left(resource.name, hand)
+
+    def _draw_in_spite(self, resource: Resource, hand: str, act: _Act) -> None:
+        """A Redis that is away is soon back, mostly; a task whose lease is over has lost its place to another."""
         began = time.monotonic()
-        with self._at_work(resource.name, hand):
-            while True:
-                try:
-                    self._draw_on(began, resource, hand, act)
+        while True:
+            try:
+                self._draw_on(began, resource, hand, act)
+                return
+            except Unavailable as e:
+                if self.stopping.wait(AWAY) or time.monotonic() - began > SPELL + LEASE:
+                    log.warning("Redis is away; the tick sends another task", reason=e.message)
                     return
-                except Unavailable as e:  # soon back, mostly; a task whose lease is over has lost its place to another
-                    if self.stopping.wait(AWAY) or time.monotonic() - began > SPELL + LEASE:
-                        log.warning("Redis is away; the tick sends another task", reason=e.message)
-                        return
 
     def _draw_on(self, began: float, resource: Resource, hand: str, act: _Act) -> None:
         lanes = self.app.lanes
@@ -155,15 +168,28 @@ class Shift:
             place.release()
         return True
 
-    @contextmanager
-    def _at_work(self, name: str, hand: str) -> Iterator[None]:
+    def _offered(self, name: str, hand: str) -> bool:
+        """Whether one of our threads is about to leave this resource and takes the hand that was just given out: that
+        was so because fewer are at work than may be, and yet so many of ours seem to be."""
         with self._lock:
-            self._hands.add((name, hand))
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._hands.discard((name, hand))
+            if sum(at == name for at, _ in self._hands) < self._caps[name]:
+                return False
+            self._offers.setdefault(name, []).append(hand)
+            return True
+
+    def _left(self, name: str, hand: str) -> str | None:
+        """A task is over. Returns the hand that its thread takes next, if there is one."""
+        with self._lock:
+            self._hands.discard((name, hand))
+            offers = self._offers.get(name)
+            if not offers or self.stopping.is_set():
+                return None
+            self._hands.add((name, offers[-1]))
+            return offers.pop()
+
+    @cached_property
+    def _caps(self) -> Mapping[str, int]:
+        return {resource.name: resource.cap for resource in (*self.app.sources.values(), *self.app.targets.values())}
 
     @contextmanager
     def _holding(self, claim: Claim) -> Iterator[None]:

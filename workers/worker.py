@@ -18,6 +18,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
+from rq.utils import now
 
 from processor import observe
 from processor.connect import connect
@@ -26,13 +27,14 @@ from processor.ports import TakesOver
 from processor.queue import QUEUE, Task, TaskQueue
 from processor.store.scripts import ours
 from processor.wiring import App
-from workers.keeper import Keeper
+from workers.keeper import RENEW, Keeper
 from workers.shift import Shift
 from workers.tasks import SHIFT
 
 log = structlog.get_logger(__name__)
 
-THREADS = 16
+import os
+THREADS = int(os.environ.get('XT', 16))
 DRAIN = 20.0  # seconds for what is in hand at SIGTERM; what takes longer is handed back
 RECONNECT = 1.0
 # RQ's loop waits for a task 15 s less than this, and then for the answer so many seconds more: it notices as soon as
@@ -96,7 +98,8 @@ class ThreadWorker(SimpleWorker):
         just then, and much there catches whatever it can: here it is heard at the latest."""
         if self._crew.shift.stopping.is_set() and threading.current_thread() is threading.main_thread():
             raise StopRequested
-        super().heartbeat(*arguments, **keys)
+        if "pipeline" in keys or not self.last_heartbeat or (now() - self.last_heartbeat).total_seconds() >= RENEW:
+            super().heartbeat(*arguments, **keys)  # else the three round trips of it would be most of a task's
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Called on SIGTERM and SIGINT while RQ's loop runs."""
@@ -159,7 +162,7 @@ class Crew:
         self._listening = True
         try:
             if not self.shift.stopping.is_set():
-                rq = ThreadWorker(self, connect(self.shift.app.redis_url, patient=True, text=False))
+                rq = ThreadWorker(self, connect(self.shift.app.redis_url, patient=True, text=False, resident=True))
                 rq.work(logging_level="WARNING")
         except (redis.RedisError, OSError) as e:
             log.warning("Redis is away; connecting again", reason=type(e).__name__)

@@ -5,4 +5,5 @@
 -- {0, L, fence, att, lost, err, facts, item, detail, body, item, detail, body, ...}.
 -- detail is JSON: for refreshing the notification, for delivering how the row stands; `age` is for how many ms the item
 -- has been due, nothing of it while a grant was lost. body is the event's document.
+if A.hand then c('ZADD', P .. 'hands:' .. A.R, 'XX', t + A.lease, A.hand) end  -- it is at work now, and kept from here on
 return draw(A)
