@@ -1,8 +1,8 @@
 """One HTTP exchange at a time: whole within its time, no larger than its cap, its failures in our words.
 
-`requests` prepares the request and reads the answer; there is no Session. The adapter beneath it is the part that
-threads may share, follows no redirect, keeps no cookie, reads no environment, and makes a call cheaper (measured on a
-loopback server: 0.26 ms of processor time against 0.48 ms of a Session).
+`requests` prepares the request; there is no Session. urllib3's pools beneath it are the part that threads may share:
+they follow no redirect, keep no cookie, read no environment, and make a call cheaper (measured on a loopback server: a
+third of the processor time of a Session).
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import math
 import socket
 import ssl
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -23,7 +25,7 @@ from processor import __version__
 from processor.errors import Retryable, Shut, Unreachable, Unreadable
 from processor.model import JSON
 from processor.ports import Answer
-from processor.sockets import Adapter, Exchange
+from processor.sockets import Exchange, Pools
 
 DEFAULT_TIMEOUT = 30.0
 MAX_BODY = 16 * 1024**2
@@ -54,7 +56,7 @@ class HttpClient:
         self._max_body = max_body
         self._allow_private = allow_private
         self._repeatable = frozenset(repeatable)
-        self._adapter = Adapter(ca_bundle or requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        self._pools = Pools(ca_bundle or requests.utils.DEFAULT_CA_BUNDLE_PATH)
 
     def request(
         self,
@@ -77,10 +79,10 @@ class HttpClient:
         exchange = Exchange(seconds, allow_private=self._allow_private)
         try:
             own = {"User-Agent": f"jobwire/{__version__}", "Accept-Encoding": "gzip"}
-            prepared = requests.Request(method, url, {**own, **(headers or {})}, data=form or body, json=json).prepare()
-            with exchange, self._send(prepared, exchange) as response:
-                answer_headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, answer_headers, self._read(response))
+            prepared = _prepared(method, url, {**own, **(headers or {})}, data=form or body, json=json)
+            with exchange, closing(self._send(prepared, exchange)) as response:
+                answer_headers = {name.lower(): response.headers[name] for name in response.headers}
+                return Answer(response.status, answer_headers, self._read(response, url))
         except (OSError, ValueError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
             # `from None`: their messages have the query in them
             if exchange.is_over:
@@ -89,24 +91,34 @@ class HttpClient:
 
     def close(self) -> None:
         """Let go of the connections. The next request opens new ones."""
-        self._adapter.close()
+        self._pools.close()
 
-    def _send(self, prepared: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
+    def _send(self, prepared: requests.PreparedRequest, exchange: Exchange) -> urllib3.BaseHTTPResponse:
         try:
-            return self._adapter.send(prepared, stream=True, timeout=exchange.remaining())
-        except requests.ConnectionError:
+            return self._pools.send(prepared, exchange)
+        except (urllib3.exceptions.ProtocolError, urllib3.exceptions.SSLError):
             # A server may close a kept connection at the very moment we write to it: that says nothing about it.
             if exchange.connected or prepared.method not in self._repeatable:
                 raise
-            return self._adapter.send(prepared, stream=True, timeout=exchange.remaining())
+            return self._pools.send(prepared, exchange)
 
-    def _read(self, response: requests.Response) -> bytes:
+    def _read(self, response: urllib3.BaseHTTPResponse, url: str) -> bytes:
         body = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        for chunk in response.stream(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > self._max_body:
-                raise Unreadable(f"{shown(response.url)}: the answer is larger than {self._max_body} bytes")
+                raise Unreadable(f"{shown(url)}: the answer is larger than {self._max_body} bytes")
         return bytes(body)
+
+
+def _prepared(method: str, url: str, headers: Mapping[str, str], *, data: Any, json: JSON) -> requests.PreparedRequest:
+    """As `Request.prepare` does it, without looking for cookies, credentials in the address and hooks."""
+    prepared = requests.PreparedRequest()
+    prepared.prepare_method(method)
+    prepared.prepare_url(url, None)
+    prepared.prepare_headers(headers)
+    prepared.prepare_body(data, None, json)
+    return prepared
 
 
 # --- addresses -------------------------------------------------------------------------------------------------------
@@ -153,9 +165,13 @@ _OURS: tuple[tuple[tuple[type[BaseException], ...], type[Retryable], str], ...] 
     ((ConnectionRefusedError,), Unreachable, "the connection was refused"),
     ((ConnectionError, http.client.IncompleteRead), Unreachable, "the connection was cut"),
     ((TimeoutError, requests.Timeout), Unreachable, "no answer in time"),
-    ((requests.exceptions.InvalidHeader,), Unreadable, "a header is malformed"),
+    ((requests.exceptions.InvalidHeader, urllib3.exceptions.InvalidHeader), Unreadable, "a header is malformed"),
     (
-        (requests.exceptions.ContentDecodingError, requests.exceptions.InvalidJSONError),
+        (
+            urllib3.exceptions.DecodeError,
+            requests.exceptions.ContentDecodingError,
+            requests.exceptions.InvalidJSONError,
+        ),
         Unreadable,
         "the content is malformed",
     ),

@@ -15,15 +15,17 @@ import time
 from contextvars import ContextVar, Token
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
+import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from processor.errors import Shut
 
 _HOSTS, _CONNECTIONS = 32, 64  # kept open at most: hosts, and connections to each
 _SLACK = 0.05  # seconds by which a wait may miss its end
+_ONCE = urllib3.Retry(False)  # who sends again, and what, is decided above
 
 
 class Exchange:
@@ -61,23 +63,22 @@ class _Socket(socket.socket):
     """A socket that waits no longer than the exchange may last. http.client waits in these three methods only."""
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self._keep_to_time()
+        self.settimeout(_present.get().remaining())
         return super().recv_into(*args, **kwargs)
 
     def send(self, *args: Any, **kwargs: Any) -> int:
-        self._keep_to_time()
+        self.settimeout(_present.get().remaining())
         return super().send(*args, **kwargs)
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self._keep_to_time()
+        self.settimeout(_present.get().remaining())
         super().sendall(*args, **kwargs)
 
-    def _keep_to_time(self) -> None:
-        """Setting a time-out asks the kernel and lets other threads go first, so one that is right but for a little
-        stays."""
-        left, set_to = _present.get().remaining(), self.gettimeout()
-        if set_to is None or abs(set_to - left) > min(_SLACK, left / 10):
-            self.settimeout(left)
+    def settimeout(self, value: float | None, /) -> None:
+        """Asks the kernel and lets other threads go first, so a time-out that is right but for a little stays."""
+        now = self.gettimeout()
+        if value is None or now is None or abs(now - value) > min(_SLACK, value / 10):
+            super().settimeout(value)
 
 
 class TlsSocket(_Socket, ssl.SSLSocket):
@@ -137,7 +138,7 @@ def open_socket(host: str, port: int) -> _Socket:
     raise error
 
 
-# --- how urllib3 and requests are told -------------------------------------------------------------------------------
+# --- how urllib3 is told -------------------------------------------------------------------------------
 
 # `_new_conn` is urllib3's seam for this: its own contrib/socks.py overrides it too.
 
@@ -168,16 +169,29 @@ def _tls_context(ca_bundle: str) -> ssl.SSLContext:
     return context
 
 
-class Adapter(HTTPAdapter):
-    """The adapter of `requests` on our sockets. Threads may share it: urllib3's pools are made for that."""
+class Pools:
+    """Kept connections to many hosts. Threads may share them: urllib3's pools are made for that."""
 
     def __init__(self, ca_bundle: str) -> None:
-        self._context = _tls_context(ca_bundle)
-        super().__init__(pool_connections=_HOSTS, pool_maxsize=_CONNECTIONS)
+        self._manager = urllib3.PoolManager(_HOSTS, maxsize=_CONNECTIONS, ssl_context=_tls_context(ca_bundle))
+        self._manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    def send(self, request: requests.PreparedRequest, exchange: Exchange) -> urllib3.BaseHTTPResponse:
+        """Send it within the exchange; the body of the answer is still to be read. Raises what urllib3 raises."""
+        url = urlsplit(request.url or "")
+        return self._manager.connection_from_host(url.hostname, url.port, url.scheme).urlopen(
+            request.method or "",
+            request.path_url,
+            body=request.body,
+            headers=request.headers,
+            timeout=exchange.remaining(),
+            retries=_ONCE,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+        )
 
-    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
-        """Called for each request to name the bundle to be read; our context has it already, and verifies."""
+    def close(self) -> None:
+        """Close those that are not in use."""
+        self._manager.clear()

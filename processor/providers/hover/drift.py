@@ -47,8 +47,7 @@ def _strange(original: JSON) -> Iterator[str]:
     yield from _unknown("job state", original.get("reconstruction_state"))
     for model in models:
         yield from _unknown("model state", model.get("state"))
-    wrong = list(_faults(JOB.validate(original))) or _in_artifacts(original)
-    yield from (f"field {path} is not as documented" for path in wrong if path not in missing)
+    yield from (f"field {path} is not as documented" for path in _wrong(original) if path not in missing)
 
 
 def _unknown(kind: str, word: JSON) -> Iterator[str]:
@@ -57,12 +56,13 @@ def _unknown(kind: str, word: JSON) -> Iterator[str]:
         yield named(kind, word)
 
 
-def _in_artifacts(original: JSON) -> list[str]:
-    """Which artifacts there are differs from model to model, so the shape of a job leaves them open."""
+def _wrong(original: JSON) -> list[str]:
+    """The paths of what cannot be read. Which artifacts there are differs from model to model, so the shape of a job
+    leaves them open."""
     try:
         translate(original, source="")
     except Unreadable:
-        return ["models[].artifacts"]
+        return list(_faults(JOB.validate(original))) or ["models[].artifacts"]
     return []
 
 
