@@ -63,12 +63,12 @@ def refresh(
     """
     api = next((h.api for h in reversed(hints) if h.api), facts.api)
     original = provider.fetch(job_id, api=api, http=http)
-    strange = _strange(provider, original, api)
     try:
         job = provider.translate(original, api=api)
     except Unreadable as e:
-        e.strange = strange
+        e.strange = _strange(provider, original, api)
         raise
+    strange = _strange(provider, original, api)
     if job.id != job_id:
         raise Unreadable(f"asked for job {job_id}, the answer is about another one")
     return replace(decide(facts, job, api=api, hints=hints, now=clock(), every=every), strange=strange)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -68,6 +69,8 @@ class Hover:
     replay_window: timedelta
     currency: str | None
     api: Api
+    # the document that a thread translated last: what is strange in it is asked next, and would be read all over again
+    _read: threading.local = field(default_factory=threading.local, init=False, repr=False, compare=False)
 
     Options = HoverOptions
 
@@ -130,10 +133,12 @@ class Hover:
         return self.api.job(job_id, http)
 
     def translate(self, original: JSON, *, api: str) -> Job:
-        return translate(original, source=self.source, current_user_id=self.api.current_user_id)
+        job = translate(original, source=self.source, current_user_id=self.api.current_user_id)
+        self._read.document = original
+        return job
 
     def strange(self, original: JSON, *, api: str) -> Sequence[str]:
-        return drift.strange(original)
+        return drift.strange(original, readable=getattr(self._read, "document", None) is original)
 
     def fetch_estimate(self, estimate_id: str, *, http: Http) -> JSON:
         return self.api.estimate(estimate_id, http)

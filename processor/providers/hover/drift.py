@@ -25,9 +25,10 @@ _IN_MODELS = ("id", "state")  # … and in every model of them
 _NOTHING = (None, "")
 
 
-def strange(original: JSON) -> tuple[str, ...]:
-    """What in job details is unknown, missing or of another type: nothing twice, and not without end."""
-    return tuple(islice(dict.fromkeys(clean(text, _LONGEST) for text in _strange(original)), _MOST))
+def strange(original: JSON, *, readable: bool = False) -> tuple[str, ...]:
+    """What in job details is unknown, missing or of another type: nothing twice, and not without end. `readable`: they
+    were translated already, so no type is wrong."""
+    return tuple(islice(dict.fromkeys(clean(text, _LONGEST) for text in _strange(original, readable)), _MOST))
 
 
 def named(kind: str, word: str) -> str:
@@ -35,7 +36,7 @@ def named(kind: str, word: str) -> str:
     return f'{kind} "{word}"' if _WORD.fullmatch(word) else f"{kind} of a name that is no word"
 
 
-def _strange(original: JSON) -> Iterator[str]:
+def _strange(original: JSON, readable: bool) -> Iterator[str]:
     if not isinstance(original, Mapping):
         yield "the job is not an object"
         return
@@ -47,7 +48,8 @@ def _strange(original: JSON) -> Iterator[str]:
     yield from _unknown("job state", original.get("reconstruction_state"))
     for model in models:
         yield from _unknown("model state", model.get("state"))
-    yield from (f"field {path} is not as documented" for path in _wrong(original) if path not in missing)
+    wrong = [] if readable else _wrong(original)
+    yield from (f"field {path} is not as documented" for path in wrong if path not in missing)
 
 
 def _unknown(kind: str, word: JSON) -> Iterator[str]:

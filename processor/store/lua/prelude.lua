@@ -180,8 +180,11 @@ local function show(source, job, card)
   local old = c('HGET', P .. 'cards', job)
   if card == '' or card == old then return end
   local was, is = old and cjson.decode(old) or {words = {}}, cjson.decode(card)
-  for _, word in ipairs(was.words) do c('ZREM', P .. 'words', word .. '\0' .. job) end
-  for _, word in ipairs(is.words) do c('ZADD', P .. 'words', 0, word .. '\0' .. job) end
+  local gone, come = {}, {}
+  for i, word in ipairs(was.words) do gone[i] = word .. '\0' .. job end
+  for i, word in ipairs(is.words) do come[2 * i - 1], come[2 * i] = 0, word .. '\0' .. job end
+  if #gone > 0 then c('ZREM', P .. 'words', unpack(gone)) end
+  if #come > 0 then c('ZADD', P .. 'words', unpack(come)) end
   c('HSET', P .. 'cards', job, card)
   if was.state == is.state then return end
   if was.state then c('ZREM', P .. 'jobs:' .. source .. '|' .. was.state, job) end
