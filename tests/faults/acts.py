@@ -42,7 +42,7 @@ def _control(name: str, mutation: Mutation) -> Act:
 TAKEN_AT_ONCE = _control(
     "after:claim (delivery)",
     Mutation(
-        "claim",
+        "prelude",
         "local facts = refreshing and",
         "c('LTRIM', P .. 'q:' .. L, #items, -1)\nlocal facts = refreshing and",
     ),

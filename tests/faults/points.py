@@ -94,9 +94,26 @@ POINTS: list[Point] = [
     *_three(
         "done",
         "the sink has it; the lease ends, it is sent again with the same id, in its place",
-        "it is done; what is behind it in the lane is due",
-        _RESENT + "stale; what is behind it in the lane is due",
+        "it is done, and nothing is left to claim",
+        _RESENT + "stale",
         of="d",
+        answer=b":-1",
+    ),
+    Point(
+        "after:done and claim",
+        "it is done; what came along with its end is in a dead hand, the lease of which ends",
+        When.AFTER,
+        "done",
+        "d",
+        b"d:",
+    ),
+    Point(
+        "cut:done and claim",
+        _RESENT + "stale, and brings nothing along; the lease of what came with the lost answer ends",
+        When.CUT,
+        "done",
+        "d",
+        b"d:",
     ),
     _late("done", "d"),
     *_three(

@@ -20,6 +20,7 @@ from faults.takers import SINK
 from faults.world import LONG, SOON, World
 from running import wait_for
 
+from processor.queue import QUEUE
 from processor.simulation import Webhook
 from processor.store import keys
 
@@ -118,6 +119,14 @@ class AtTheDoor(Scene):
     def _taken(self, webhook: Webhook) -> Any:
         answer = self._send(webhook)
         return answer.json() if answer is not None and answer.ok else None
+
+
+class Ticked(Scene):
+    """RQ has lost the task that was sent, so the tick sends another: what a worker finds its own threads take."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.world.redis.delete(f"rq:queue:{QUEUE}", keys.key("hands", keys.refreshing(SOURCE)))
 
 
 class AtTheFetch(Scene):
@@ -255,7 +264,7 @@ class StalledAtRetry(Stalled, Failing):
 
 _BY_CALL: dict[str, type[Scene]] = {
     "accept": AtTheDoor,
-    TASK: Scene,
+    TASK: Ticked,
     "claim": Scene,
     "commit": Scene,
     "done": Scene,
