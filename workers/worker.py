@@ -27,7 +27,7 @@ from processor.ports import TakesOver
 from processor.queue import QUEUE, Task, TaskQueue
 from processor.store.scripts import ours
 from processor.wiring import App
-from workers.keeper import RENEW, Keeper
+from workers.keeper import SIGN, Keeper
 from workers.shift import Shift
 from workers.tasks import SHIFT
 
@@ -99,7 +99,7 @@ class ThreadWorker(SimpleWorker):
         just then, and much there catches whatever it can: here it is heard at the latest."""
         if self._crew.shift.stopping.is_set() and threading.current_thread() is threading.main_thread():
             raise StopRequested
-        if "pipeline" in keys or not self.last_heartbeat or (now() - self.last_heartbeat).total_seconds() >= RENEW:
+        if "pipeline" in keys or not self.last_heartbeat or (now() - self.last_heartbeat).total_seconds() >= SIGN:
             super().heartbeat(*arguments, **keys)  # else the three round trips of it would be most of a task's
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
