@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 # How many lanes of one source or sink may be in hand at once, in all workers together: enough to hide a far end's
 # latency, and half of one worker's threads, so that a far end that hangs leaves the other half to the rest.
-CAP = 8
+CAP = 16
 OWN_SHARE = 0.3  # of a provider's rate limits: lists, and looking again at jobs that no webhook told of
 CONFIRM = "webhook-verification-code"  # the event of a handshake that waits in a source's lane
 CONFIRM_JOB = "~confirm"

@@ -28,7 +28,7 @@ from processor.wiring import CAP, REDIS_FROM_PARENT, App, read_settings
 
 pytestmark = pytest.mark.alone
 
-LATENCY = 0.1  # seconds that a healthy sink takes: the rate follows from the threads, not from a busy machine
+LATENCY = 0.2  # seconds that a healthy sink takes: the rate follows from the threads, not from a busy machine
 KEPT = 0.9  # of their rate that the others keep
 
 SOURCE = (

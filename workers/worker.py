@@ -33,9 +33,7 @@ from workers.tasks import SHIFT
 
 log = structlog.get_logger(__name__)
 
-import os
-
-THREADS = int(os.environ.get("XT", 16))
+THREADS = 32
 DRAIN = 20.0  # seconds for what is in hand at SIGTERM; what takes longer is handed back
 RECONNECT = 1.0
 # RQ's loop waits for a task 15 s less than this, and then for the answer so many seconds more: it notices as soon as
@@ -227,16 +225,6 @@ def run(app: App, *, threads: int = THREADS) -> None:
     threading.Thread(target=_resume, args=(app,), name="resume", daemon=True).start()  # it may ask providers
     keeper = Keeper(crew.shift, crew.beat)
     keeper.start()
-    if os.environ.get("XG"):
-        import gc
-
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*map(int, os.environ["XG"].split(":")))
-    if os.environ.get("XS"):
-        import sys
-
-        sys.setswitchinterval(float(os.environ["XS"]))
     while not stopping.is_set():
         crew.listen()
         stopping.wait(RECONNECT)

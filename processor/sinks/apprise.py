@@ -39,7 +39,7 @@ _TYPES: Mapping[Mood, apprise.NotifyType] = {
 }
 _SOCKET = 4.0  # seconds at most for connecting, and for each answer; a URL's cto and rto may say less
 _PATIENCE = 9.0  # seconds for a message at all places together; some plugins have several exchanges
-_AT_ONCE = 32  # calls under way at one place: twice the threads of a worker, so half of them may hang
+_AT_ONCE = 32  # calls under way at one place: twice what a sink may have in hand, so half of them may hang
 _DAY = 86400.0
 
 # In many chats also a plain text calls people or hides an address: @everyone, <!channel>, [text](address). A thin space

@@ -1,4 +1,4 @@
-"""What a refresh and a delivery ask of Redis, counted: round trips, and commands of its scripts. Times vary, these do not.
+"""What a refresh and a delivery ask of Redis: round trips, and commands of its scripts. Times vary, counts do not.
 
 Whoever changes a number here knows what for: each command is some microseconds of the one thread that Redis has, and
 each round trip of a worker waits for a disk.

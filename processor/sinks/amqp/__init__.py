@@ -26,7 +26,7 @@ from processor.sizing import fitted
 # Maximum Message Size Reduced to 16 MiB"), and the setting is max_message_size
 _LARGEST = 16 * 1024**2
 _TIMEOUT = 10.0  # seconds, for a whole delivery
-_KEPT = 16  # idle connections at most: as many as there are threads
+_KEPT = 16  # idle connections at most: as many as a sink may have in hand
 
 _Meaning = tuple[type[ProcessorError], str]
 

@@ -180,7 +180,7 @@ class Sqs:
                 connect_timeout=connect,
                 read_timeout=read,
                 retries={"mode": "standard", "total_max_attempts": 1},  # repetition belongs to the workers
-                max_pool_connections=16,  # as many as a worker has threads
+                max_pool_connections=16,  # as many as a sink may have in hand
             )
         )
         made = boto3.session.Session(botocore_session=session, region_name=self._region)
