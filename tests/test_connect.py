@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -69,3 +70,20 @@ def test_answers_are_text_unless_bytes_are_wanted(redis_url: str) -> None:
         text.set("a", "é")
         assert (text.get("a"), raw.get("a")) == ("é", "é".encode())
     assert isinstance(text, redis.Redis)
+
+
+def test_a_thread_that_stays_keeps_its_connection_and_opens_another_when_it_was_closed(redis_url: str) -> None:
+    client = connect(redis_url, patient=True, resident=True)
+    first = client.client_id()
+    assert client.client_id() == first
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(client.client_id).result() != first
+    with redis.Redis.from_url(redis_url) as admin:
+        admin.client_kill_filter(_id=str(first))
+    assert client.client_id() not in (None, first)
+    with client.pipeline() as pipe:  # which takes one while the thread's own is out
+        pipe.watch("a")
+        assert client.client_id()
+        pipe.multi()
+        pipe.get("a")
+        assert pipe.execute() == [None]

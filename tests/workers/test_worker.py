@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -80,3 +83,66 @@ def test_a_task_that_was_in_the_queue_twice_is_told_in_a_line(
         crew.pool.submit(worker.perform_job, job, queue, worker.prepare_execution(job)).result(10)
     assert [line["event"] for line in lines] == ["RQ could not record a task; the lanes do not mind"]
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_what_is_found_goes_to_a_thread_that_has_nothing_to_do_and_else_to_rq(
+    crew: Crew, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go = threading.Semaphore(0), threading.Event()
+
+    def take(shift: Shift, resource: str, hand: str) -> None:
+        began.release()
+        assert go.wait(10)
+
+    monkeypatch.setattr(Shift, "take", take)
+    crew.shift.send([("d:console", "1"), ("d:console", "2")])
+    assert began.acquire(timeout=5)
+    assert began.acquire(timeout=5)
+    assert redis_client.llen("rq:queue:jobwire") == 0
+    crew.shift.send([("d:console", "3")])
+    assert redis_client.llen("rq:queue:jobwire") == 1, "both threads are busy"
+    go.set()
+    crew.pool.shutdown()
+    crew.shift.send([("d:console", "4")])
+    assert redis_client.llen("rq:queue:jobwire") == 2, "nobody takes anything any more"
+
+
+def test_a_task_of_rq_that_waits_for_a_thread_is_not_overtaken_by_what_is_found(crew: Crew) -> None:
+    for _ in range(2):
+        assert crew.room.acquire(blocking=False)
+    waiting = threading.Thread(target=crew.wait_for_room)
+    waiting.start()
+    assert crew.shift.wanted.wait(5)
+    assert not crew.spare("d:console", "1")
+    crew.room.release()
+    waiting.join(5)
+    assert not crew.shift.wanted.is_set()
+    assert not crew.spare("d:console", "1"), "the thread is the task's"
+
+
+def test_a_thread_that_is_about_to_leave_a_sink_takes_the_next_hand(crew: Crew, redis_client: redis.Redis) -> None:
+    """Redis gave a hand out because fewer are at work than may be, and here as many as may be seem to be."""
+    shift = crew.shift
+    cap = shift.app.targets["console"].cap
+    for _ in range(2):
+        assert crew.room.acquire(blocking=False)
+    with ThreadPoolExecutor(cap) as pool:
+        busy, go = threading.Barrier(cap + 1), threading.Event()
+
+        def leaving(resource: Any, *, hand: str) -> None:
+            if hand.startswith("old"):
+                busy.wait(10)
+                assert go.wait(10)
+            taken.append(hand)
+
+        taken: list[str] = []
+        shift.app.lanes.claim = leaving  # type: ignore[method-assign]  # it finds nothing
+        tasks = [pool.submit(shift.deliver, "console", f"old {n}") for n in range(cap)]
+        busy.wait(10)
+        shift.send([("d:console", "new")])
+        assert redis_client.llen("rq:queue:jobwire") == 0
+        go.set()
+        for task in tasks:
+            task.result(10)
+    assert taken.count("new") == 1
+    assert shift.in_hand() == ([], [])
