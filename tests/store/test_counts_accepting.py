@@ -19,9 +19,8 @@ from processor.store.lanes import Lanes
 from processor.store.scripts import Scripts
 from processor.store.work import Hint, Resource, windows
 from processor.web import create_app
-from processor.wiring import REDIS_FROM_PARENT, from_environment
+from processor.wiring import CAP, REDIS_FROM_PARENT, from_environment
 
-CAP = 8
 SOURCE = Resource("r:h", CAP)
 PACED = Resource("r:h", CAP, windows([(500, 60.0), (5000, 3600.0)]), budget="b:h")
 CLOCK = Counter(time=1, hmget=1)
