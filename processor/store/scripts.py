@@ -93,23 +93,23 @@ class Scripts:
         return script
 
     def text(self, name: str) -> str:
-        """The script's whole text: its own first line if that holds flags, what it needs of the prelude, the script."""
-        lua = files(__package__) / "lua"
-        prelude, script = ((lua / f"{part}.lua").read_text() for part in ("prelude", name))
-        if script.startswith("#!"):
-            flags, newline, script = script.partition("\n")
-            return flags + newline + _with_what_it_needs(prelude, script)
-        return _with_what_it_needs(prelude, script)
+        """The whole text of script `name`."""
+        return whole(_lua(name))
 
 
-def _with_what_it_needs(prelude: str, script: str) -> str:
-    """The script behind those paragraphs of the prelude that it, or one that it needs, names something of.
+def whole(script: str) -> str:
+    """The script behind those paragraphs of the prelude that it, or one that it needs, names something of. Its first
+    line stays the first if that holds flags.
 
     The server makes every function of a script anew whenever it runs: those it never calls cost as much as the rest.
     """
-    text = script
-    for paragraph in reversed(prelude.split("\n\n")):
+    flags, newline, text = script.partition("\n") if script.startswith("#!") else ("", "", script)
+    for paragraph in reversed(_lua("prelude").split("\n\n")):
         defined = [name for names in _DEFINED.findall(paragraph) for name in re.findall(r"\w+", names)]
         if not defined or any(re.search(rf"\b{name}\b", text) for name in defined):
             text = f"{paragraph}\n\n{text}"
-    return text
+    return flags + newline + text
+
+
+def _lua(name: str) -> str:
+    return (files(__package__) / "lua" / f"{name}.lua").read_text()

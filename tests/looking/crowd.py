@@ -9,6 +9,7 @@ from typing import Any
 from processor.model import Address, Job, Model, ModelState, State, document
 from processor.pipeline.card import card
 from processor.store.keys import PREFIX
+from processor.store.scripts import whole
 from processor.wiring import App
 
 MODELS = 9  # of each job, each with an event of its own; the job's own comes last
@@ -75,7 +76,7 @@ def crowd(app: App, events: int) -> int:
         | {"failure": None, "previous_state": "processing"},
     }
     client: Any = app.scripts.client
-    script = client.register_script(app.scripts.text("sweep").partition("-- SWEEP")[0].partition("\n")[2] + _FILL)
+    script = client.register_script(whole(_FILL))
     blobs = [card(job), zlib.compress(json.dumps(shown).encode(), 1), json.dumps(event)]
     for first in range(0, jobs, JOBS_AT_ONCE):
         last = min(first + JOBS_AT_ONCE, jobs) - 1
