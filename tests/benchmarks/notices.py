@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from email.utils import formatdate
 from itertools import count
 from uuid import uuid4
 
-from rivals import signature
 from stand import KEY
 
 from processor.providers.bentley import signature as bentley
 from processor.providers.hover import signature as hover
 
 JSON_TYPE = "application/json"
+RIVALS_SECRET = b"a secret of the benchmark"  # as in rivals/
 _FIRST = 10_000_000  # job ids as long as Hover's
 _numbers: Iterator[int] = count(_FIRST)
 
@@ -56,10 +58,18 @@ def from_bentley(jobs: list[str]) -> list[bytes]:
     return requests
 
 
-def for_lpush(jobs: list[str]) -> list[bytes]:
+def for_rivals(jobs: list[str], path: str = "/") -> list[bytes]:
     """Hover's body for the rivals, under one plain HMAC."""
-    bodies = [_hover_body(job) for job in jobs]
-    return [_request("/", body, {"X-Signature": signature(body)}) for body in bodies]
+    requests = []
+    for body in map(_hover_body, jobs):
+        signature = hmac.new(RIVALS_SECRET, body, hashlib.sha256).hexdigest()
+        requests.append(_request(path, body, {"X-Signature": f"sha256={signature}"}))
+    return requests
+
+
+def for_webhook(jobs: list[str]) -> list[bytes]:
+    """The same, for Debian's webhook."""
+    return for_rivals(jobs, "/hooks/hook")
 
 
 def _hover_body(job: str) -> bytes:

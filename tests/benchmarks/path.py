@@ -2,39 +2,187 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
 import load
 import notices
-from stand import LATENCY, Stand
-from tables import Sample, quantile, table
+from progress import rounds, say
+from stand import LATENCY, Server, Stand, family, free_port, listens, wait_for
+from tables import Chart, Part, Sample, figure, quantile, rounds_of, table
 
-SHARE = 0.25  # of what one worker sustains
-WARM_UP = 50
-LATE = 30.0  # seconds that the last events may take
+SHARES = (0.25, 0.5, 0.75)  # of what is sustained
+QUANTILES = (0.5, 0.95, 0.99)
+WARM_UP = 100
+TOO_MUCH = 1.3  # times what is sustained: so much comes in where it is to be found out what is
+KILLED_EVERY = 5.0
+LATE = 90.0  # seconds that the last events may take
 
 
-def measure(stand: Stand, *, rounds: int, seconds: float, sustained: float) -> str:
-    """Every round posts by a timetable for so many seconds."""
-    rate = SHARE * sustained
+@dataclass(frozen=True)
+class Times:
+    """Of each job, in seconds from when its notification was due to be sent."""
+
+    fetched: Sequence[float]
+    arrived: Sequence[float]
+
+
+def measure(stand: Stand, *, count: int, seconds: float, run: float) -> Part:
+    """Rounds of some `run` seconds for what is sustained and for each share of it; then with kills, then at rest."""
+    with _running(stand) as web:
+        sustained = _sustained(stand, web, count=count, seconds=seconds * 0.3, run=run)
+        shares: dict[float, list[Times]] = {share: [] for share in SHARES}
+        for i in rounds("from POST to sink", count, seconds * 0.7):
+            for share in SHARES if i % 2 else reversed(SHARES):
+                shares[share].append(_round(stand, web.port, rate=share * sustained.middle, seconds=run))
+    killed, told = _killed(stand, sustained.middle, windows=count)
+    with _running(stand) as web:
+        idle = _round(stand, web.port, rate=1.0, seconds=2.5 * run)
+    return _report(sustained, shares, idle, killed, told, run)
+
+
+@contextmanager
+def _running(stand: Stand) -> Iterator[Server]:
+    """Receiver and one worker, warm."""
     stand.start_afresh()
     with stand.receiver() as web, stand.worker():
-        load.drive(web.port, notices.from_hover(notices.job_ids(WARM_UP)), rate=rate)
-        stand.await_arrivals(WARM_UP, LATE, "worker")
-        runs = [_round(stand, web.port, int(rate * seconds), rate) for _ in range(rounds)]
-    rows = [
-        [f"p{share * 100:g}", Sample(tuple(quantile(run, share) for run in runs)).shown(1000)]
-        for share in (0.5, 0.95, 0.99, 1.0)
-    ]
-    return (
-        table(["POST to sink", "ms"], rows)
-        + f"\n{rate:.0f} notifications/s ({SHARE:.0%} of what the worker sustains) for {seconds:g} s a round, each "
-        "of a job of its own, by a timetable that waits for nothing. Of every figure "
-        f"{LATENCY * 1000:.0f} ms are the provider's; the sink's answer is not in it.\n"
-    )
+        load.drive(web.port, notices.from_hover(notices.job_ids(WARM_UP)), rate=50.0)
+        stand.await_arrivals(WARM_UP, "worker", LATE)
+        yield web
 
 
-def _round(stand: Stand, port: int, count: int, rate: float) -> list[float]:
-    jobs = notices.job_ids(count)
-    before = stand.arrived()
+def _sustained(stand: Stand, web: Server, *, count: int, seconds: float, run: float) -> Sample:
+    """Events a second at the sink while notifications come in somewhat faster than that."""
+    stand.forget()
+    burst = notices.job_ids(500)
+    load.drive(web.port, notices.from_hover(burst))
+    stand.await_arrivals(len(burst), "worker", LATE)
+    events = sorted(stand.notes()["events"])
+    guess = len(burst) / (events[-1] - events[0])
+    rates = []
+    for _ in rounds("what is sustained", count, seconds):
+        stand.forget()
+        jobs = notices.job_ids(int(guess * TOO_MUCH * run))
+        sent = load.drive(web.port, notices.from_hover(jobs), rate=guess * TOO_MUCH)
+        events = stand.await_arrivals(len(jobs), "worker", LATE)["events"]
+        rates.append(_between(events, sent.began + run / 4, sent.began + sent.seconds))
+    return Sample(tuple(rates))
+
+
+def _between(moments: Sequence[float], begin: float, end: float) -> float:
+    return sum(begin <= moment < end for moment in moments) / (end - begin)
+
+
+def _round(stand: Stand, port: int, *, rate: float, seconds: float) -> Times:
+    stand.forget()
+    jobs = notices.job_ids(max(5, int(rate * seconds)))
     sent = load.drive(port, notices.from_hover(jobs), rate=rate)
-    arrivals = stand.await_arrivals(before + count, LATE, "worker")["arrivals"]
-    return [arrivals[job] - (sent.began + i / rate) for i, job in enumerate(jobs)]
+    notes = stand.await_arrivals(len(jobs), "worker", LATE)
+    due = {job: sent.began + i / rate for i, job in enumerate(jobs)}
+    return Times(*([notes[what][job] - due[job] for job in jobs] for what in ("fetches", "arrivals")))
+
+
+def _killed(stand: Stand, rate: float, *, windows: int) -> tuple[Sample, str]:
+    """The rate in each window between two SIGKILLs of the worker of a `jobwire up`, and what became of the rest."""
+    say(f"the rate while the worker is killed every {KILLED_EVERY:g} s: some {windows * KILLED_EVERY + 40:.0f} s")
+    stand.start_afresh()
+    port = free_port()
+    command = [sys.executable, "-m", "processor.cli", "up", "--port", str(port)]
+    with ExitStack() as running:
+        up = running.enter_context(stand.process("up", command, environ={"REDIS_URL": stand.redis_url}))
+        wait_for(lambda: listens(port), 30, lambda: stand.complaint("up"))
+        load.drive(port, notices.from_hover(notices.job_ids(WARM_UP)), rate=50.0)
+        stand.await_arrivals(WARM_UP, "up", LATE)
+        stand.forget()
+        jobs, kills = notices.job_ids(int(rate * KILLED_EVERY * (windows + 1))), []
+        killer = threading.Thread(target=_kill_now_and_then, args=(up.pid, windows, kills))
+        killer.start()
+        began = load.drive(port, notices.from_hover(jobs), rate=rate).began
+        killer.join()
+        wait_for(lambda: len(stand.notes()["arrivals"]) >= len(jobs), LATE, lambda: _lost(stand, jobs))
+        notes = stand.notes()
+    events, last = notes["events"], max(notes["arrivals"].values())
+    rates = [_between(events, kill, kill + KILLED_EVERY) for kill in kills]
+    told = (
+        f"{len(kills)} kills; each of the {len(jobs):,} notifications became its event, "
+        f"{len(events) - len(jobs)} events came twice; "
+        f"the last one came {last - began - len(jobs) / rate:.1f} s after the last notification."
+    )
+    return Sample(tuple(rates)), told
+
+
+def _lost(stand: Stand, jobs: Sequence[str]) -> str:
+    return f"{len(stand.notes()['arrivals'])} of {len(jobs)} events {LATE:g} s later; {stand.complaint('up')}"
+
+
+def _kill_now_and_then(up: int, windows: int, kills: list[float]) -> None:
+    for _ in range(windows):
+        time.sleep(KILLED_EVERY)
+        for pid in family(up):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    if file.read().split(b"\0")[-3:-1] == [b"workers", b"worker"]:
+                        os.kill(pid, signal.SIGKILL)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        kills.append(time.monotonic())
+    time.sleep(KILLED_EVERY)
+
+
+def _report(
+    sustained: Sample, shares: Mapping[float, list[Times]], idle: Times, killed: Sample, told: str, run: float
+) -> Part:
+    arrived = {
+        share: {q: Sample(tuple(quantile(one.arrived, q) for one in times)) for q in QUANTILES}
+        for share, times in shares.items()
+    }
+    rows = [
+        [
+            f"{share:.0%}: {share * sustained.middle:.0f}/s",
+            *(found[q].shown(1000) for q in QUANTILES),
+            Sample(tuple(quantile(one.fetched, 0.5) for one in shares[share])).shown(1000),
+        ]
+        for share, found in arrived.items()
+    ]
+    at_rest, asked = Sample(tuple(idle.arrived)), Sample(tuple(idle.fetched))
+    rows.append(["one a second, all at rest", at_rest.shown(1000), *[""] * 2, asked.shown(1000)])
+    header = [
+        "of what is sustained",
+        "POST to sink p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "POST to the provider's being asked p50 ms",
+    ]
+    over = Sample(tuple(rate / sustained.middle for rate in killed.rounds))
+    text = (
+        f"Sustained: {sustained.shown()} notifications a second, each of a job of its own, become events at the sink "
+        "while more come in.\n\n"
+        + table(header, rows)
+        + f"\nMedians of {rounds_of([arrived[0.5][0.5]])} rounds of {run:g} s, by a timetable that waits "
+        f"for nothing; in the last row of {len(idle.arrived)} notifications. Of every figure but the last "
+        f"column {LATENCY * 1000:.0f} ms are the provider's; the sink's own 20 ms are in none.\n\n"
+        f"While the worker of a `jobwire up` is killed (SIGKILL) every {KILLED_EVERY:g} s and started again by it, "
+        f"{killed.shown()} events/s come, {over.shown()} of what is sustained: {told}\n"
+    )
+    half = arrived[0.5]
+    figures = {
+        "path.p50": half[0.5].minus(LATENCY),
+        "path.p99": half[0.99].minus(LATENCY),
+        "path.asked": asked,
+        "path.idle": at_rest.minus(LATENCY),
+        "path.sustained": sustained,
+        "path.killed": over,
+    }
+    series = {f"p{q * 100:g}": [_in_ms(arrived[share][q]) for share in SHARES] for q in QUANTILES}
+    ticks = [f"{share:.0%} ({figure(share * sustained.middle)}/s)" for share in SHARES]
+    return Part(text, figures, {"path": Chart("From POST to sink", "ms", series, ticks)})
+
+
+def _in_ms(sample: Sample) -> Sample:
+    return Sample(tuple(1000 * v for v in sample.rounds))

@@ -1,69 +1,163 @@
-"""How many notifications a second are accepted, beside the same server doing less."""
+"""How many notifications a second are accepted, beside what else could receive them, and how long half of it takes."""
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import load
 import notices
-from stand import HERE, Stand
-from tables import Sample, quantile, table
+from cached import Cache, Missing
+from progress import rounds, say
+from stand import RIVALS, Stand
+from tables import Chart, Part, Sample, quantile, rounds_of, table, unmeasured
 
-AIM = 0.6  # of the HMAC + LPUSH route
-WARM_UP = 300
+BARE, PUSHING, PLAIN = "Flask, 202 alone", "Flask, HMAC + `LPUSH`", "Flask, marshmallow, `rq.enqueue`"
+WEBHOOK, FASTIFY = "Debian's webhook", "fastify, HMAC + `LPUSH`"
+HOVER, BENTLEY = "jobwire, Hover", "jobwire, Bentley"
+WARM_UP = 400
+LONGEST = 8000  # requests of one run
 
 
 @dataclass(frozen=True)
 class Route:
     title: str
-    port: int
+    command: Sequence[str]
     prepare: Callable[[list[str]], list[bytes]]
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
-def measure(stand: Stand, *, rounds: int, count: int) -> str:
-    """Every round sends `count` requests to each route; the order turns round each time."""
-    rivals = str(HERE / "rivals.py")
+@dataclass
+class Runs:
+    """What was measured of one route, a figure for each round."""
+
+    rate: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+    half: list[float] = field(default_factory=list)  # p99 at half the rate
+    cost: list[float] = field(default_factory=list)
+
+
+def measure(stand: Stand, cache: Cache, *, count: int, seconds: float, run: float) -> Part:
+    """Every round sends to each route for `run` seconds as fast as it answers, then for as long at half of that."""
+    routes, missing = _routes(cache)
+    runs: dict[str, Runs] = defaultdict(Runs)
     with ExitStack() as running:
         web = running.enter_context(stand.receiver())
-        bare = running.enter_context(stand.server("bare", rivals, "bare", "PORT"))
-        lpush = running.enter_context(stand.server("lpush", rivals, "lpush", "PORT"))
-        routes = [
-            Route("bare Flask, 202", bare.port, notices.for_lpush),
-            Route("Flask, HMAC + `LPUSH`", lpush.port, notices.for_lpush),
-            Route("jobwire, Hover", web.port, notices.from_hover),
-            Route("jobwire, Bentley", web.port, notices.from_bentley),
-        ]
-        stand.start_afresh()
+        ports = {}
         for route in routes:
-            load.drive(route.port, route.prepare(notices.job_ids(WARM_UP)))
-        runs: dict[str, list[load.Load]] = defaultdict(list)
-        for i in range(rounds):
+            if route.command:
+                server = stand.server(f"server-{len(ports)}", route.command, environ=route.environ)
+                ports[route.title] = running.enter_context(server).port
+            else:
+                ports[route.title] = web.port
+        stand.start_afresh()
+        pace = {}
+        for route in routes:
+            pace[route.title] = load.drive(ports[route.title], route.prepare(notices.job_ids(WARM_UP))).rate
+        for i in rounds("receiving", count, seconds):
             for route in routes if i % 2 else reversed(routes):
-                runs[route.title].append(load.drive(route.port, route.prepare(notices.job_ids(count))))
-    return _report(runs, count)
+                if route.title in missing:
+                    continue
+                try:
+                    pace[route.title] = _round(runs[route.title], route, ports[route.title], pace[route.title], run)
+                except RuntimeError as e:
+                    say(f"{route.title}: {e}")
+                    missing[route.title] = f"it failed under load: {e}"
+    return _report({t: r for t, r in runs.items() if t not in missing}, missing, run)
 
 
-def _report(runs: dict[str, list[load.Load]], count: int) -> str:
-    rates = {title: Sample(tuple(run.rate for run in loads)) for title, loads in runs.items()}
-    bare, lpush = rates["bare Flask, 202"], rates["Flask, HMAC + `LPUSH`"]
+def _round(runs: Runs, route: Route, port: int, pace: float, run: float) -> float:
+    sent = load.drive(port, route.prepare(notices.job_ids(_many(pace, run))))
+    half = load.drive(port, route.prepare(notices.job_ids(_many(sent.rate / 2, run))), rate=sent.rate / 2)
+    runs.rate.append(sent.rate)
+    runs.p50.append(quantile(sent.latencies, 0.5))
+    runs.p99.append(quantile(sent.latencies, 0.99))
+    runs.half.append(quantile(half.latencies, 0.99))
+    runs.cost.append(sent.cpu / len(sent.latencies))
+    return sent.rate
+
+
+def _many(rate: float, run: float) -> int:
+    return max(100, min(LONGEST, int(rate * run)))
+
+
+def _routes(cache: Cache) -> tuple[list[Route], dict[str, str]]:
+    """The routes that can be had here, and why the others cannot."""
+
+    def flask(name: str) -> list[str]:
+        return [sys.executable, str(RIVALS / "flasks.py"), name, "PORT"]
+
+    routes = [
+        Route(BARE, flask("bare"), notices.for_rivals),
+        Route(PUSHING, flask("pushing"), notices.for_rivals),
+        Route(PLAIN, flask("plain"), notices.for_rivals),
+        Route(HOVER, [], notices.from_hover),
+        Route(BENTLEY, [], notices.from_bentley),
+    ]
+    missing = {}
+    try:
+        hooks = str(RIVALS / "webhook.json")
+        command = [cache.webhook(), "-hooks", hooks, "-ip", "127.0.0.1", "-port", "PORT"]
+        routes.insert(3, Route(WEBHOOK, command, notices.for_webhook))
+    except Missing as e:
+        missing[WEBHOOK] = str(e)
+    try:
+        node, packages = cache.node()
+        environ = {"NODE_PATH": str(packages), "NODE_ENV": "production"}
+        routes.insert(3, Route(FASTIFY, [node, str(RIVALS / "with_fastify.js"), "PORT"], notices.for_rivals, environ))
+    except Missing as e:
+        missing[FASTIFY] = str(e)
+    return routes, missing
+
+
+def _report(runs: Mapping[str, Runs], missing: Mapping[str, str], run: float) -> Part:
+    rates = {title: Sample(tuple(one.rate)) for title, one in runs.items()}
+    halves = {title: Sample(tuple(one.half)) for title, one in runs.items()}
     rows = [
         [
             title,
             rates[title].shown(),
-            rates[title].over(lpush).shown(),
-            rates[title].over(bare).shown(),
-            Sample(tuple(quantile(run.latencies, 0.5) for run in loads)).shown(1000),
-            Sample(tuple(quantile(run.latencies, 0.99) for run in loads)).shown(1000),
+            _ratio(rates, title, PUSHING),
+            _ratio(rates, title, BARE),
+            Sample(tuple(runs[title].p50)).shown(1000),
+            Sample(tuple(runs[title].p99)).shown(1000),
+            halves[title].shown(1000),
         ]
-        for title, loads in sorted(runs.items(), key=lambda item: -rates[item[0]].middle)
+        for title in sorted(rates, key=lambda title: -rates[title].middle)
     ]
-    cost = min(run.cpu / count for run in runs["bare Flask, 202"])
-    return (
-        table(["route", "accepted/s", "× HMAC + LPUSH", "× bare", "p50 ms", "p99 ms"], rows)
-        + f"\n{count:,} requests a round over {load.CONNECTIONS} connections, no two alike, no worker running. "
-        f"Aim: jobwire ≥ {AIM} × HMAC + `LPUSH`. The load generator needs {cost * 1e6:.0f} µs of a core for a request "
-        "of the bare route, and shares the cores with what it measures.\n"
+    rows += [unmeasured(title, reason, 7) for title, reason in missing.items()]
+    header = ["route", "accepted/s", "× HMAC + LPUSH", "× bare", "p50 ms", "p99 ms", "p99 ms at half the rate"]
+    cost = min(runs[BARE].cost) * 1e6 if BARE in runs else 0
+    text = (
+        table(header, rows)
+        + f"\nMedians of {rounds_of(list(rates.values()))} rounds; some {run:g} s a run over {load.CONNECTIONS} "
+        "connections, no two requests alike, no worker running. The last column is by a timetable, at half of what the "
+        f"same route has just sustained. The load generator needs {cost:.0f} µs of a core for a request of the bare "
+        "route, and shares the cores with what it measures.\n"
     )
+    return Part(text, _figures(rates, halves), {"receiving": _chart(rates)})
+
+
+def _ratio(samples: Mapping[str, Sample], title: str, other: str) -> str:
+    return samples[title].over(samples[other]).shown() if other in samples and title != other else "1"
+
+
+def _figures(rates: Mapping[str, Sample], halves: Mapping[str, Sample]) -> dict[str, Sample]:
+    """Of our two routes the slower one counts."""
+    ours = min((title for title in (HOVER, BENTLEY) if title in rates), key=lambda t: rates[t].middle, default=None)
+    if ours is None:
+        return {}
+    over = {"pushing": PUSHING, "webhook": WEBHOOK, "plain": PLAIN}
+    found = {f"receiver.{name}": rates[ours].over(rates[title]) for name, title in over.items() if title in rates}
+    if BARE in halves:
+        found["receiver.half"] = halves[ours].over(halves[BARE])
+    return found
+
+
+def _chart(rates: Mapping[str, Sample]) -> Chart:
+    ordered = sorted(rates, key=lambda title: rates[title].middle)
+    return Chart("Notifications accepted a second", "a second", {t.replace("`", ""): [rates[t]] for t in ordered})

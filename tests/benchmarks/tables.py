@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
 
@@ -11,6 +11,13 @@ def quantile(values: Sequence[float], share: float) -> float:
     """The value that `share` of all do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def pace(moments: Sequence[float], skipped: float = 0.2) -> float:
+    """How many a second there were, once the first fifth was over: what starts up takes its time, and is no rate."""
+    ordered = sorted(moments)
+    first = int(skipped * len(ordered))
+    return (len(ordered) - 1 - first) / max(ordered[-1] - ordered[first], 1e-9)
 
 
 @dataclass(frozen=True)
@@ -25,12 +32,36 @@ class Sample:
 
     def shown(self, scale: float = 1.0) -> str:
         """The median, with minimum and maximum behind it."""
-        middle, least, most = (_figure(v * scale) for v in (self.middle, min(self.rounds), max(self.rounds)))
+        if len(self.rounds) == 1:
+            return figure(self.middle * scale)
+        middle, least, most = (figure(v * scale) for v in (self.middle, min(self.rounds), max(self.rounds)))
         return f"{middle} ({least}–{most})"
 
     def over(self, other: Sample) -> Sample:
         """The ratio to another figure of the same rounds: what disturbs a round disturbs both."""
         return Sample(tuple(a / b for a, b in zip(self.rounds, other.rounds, strict=True)))
+
+    def minus(self, seconds: float) -> Sample:
+        return Sample(tuple(v - seconds for v in self.rounds))
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What charts.py draws: bars, each with its range, or lines over `ticks`. A title of ours is drawn as ours."""
+
+    title: str
+    unit: str
+    series: Mapping[str, Sequence[Sample]]
+    ticks: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one section found: its text for the page, the figures that targets are compared with, and its charts."""
+
+    text: str
+    figures: Mapping[str, Sample] = field(default_factory=dict)
+    charts: Mapping[str, Chart] = field(default_factory=dict)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -38,8 +69,20 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _figure(value: float) -> str:
+def unmeasured(title: str, reason: object, columns: int) -> list[str]:
+    """A row of a table for what could not be measured."""
+    said = " ".join(str(reason).split())
+    return [f"{title}: not measured: {said[:200]}", *[""] * (columns - 1)]
+
+
+def rounds_of(samples: Sequence[Sample]) -> str:
+    """How many rounds the figures are the medians of."""
+    counts = sorted({len(sample.rounds) for sample in samples})
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def figure(value: float) -> str:
     """Three digits, more where the value is larger."""
-    if value >= 100:
+    if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -1,0 +1,84 @@
+"""What was aimed at, beside what was measured. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tables import Sample, figure, table
+
+
+@dataclass(frozen=True)
+class Target:
+    """`figure` names what a section measured; it is to be at least, or at most, `goal`. `scale` is for people."""
+
+    about: str
+    figure: str
+    sign: Literal["≥", "≤"]
+    goal: float
+    unit: str = ""
+    scale: float = 1.0
+
+    @property
+    def wanted(self) -> str:
+        return f"{self.sign} {self.goal * self.scale:g}{self.unit}"
+
+    def off(self, value: float) -> str:
+        """Reached, or by how much not."""
+        reached = value >= self.goal if self.sign == "≥" else value <= self.goal
+        if reached:
+            return "reached"
+        miss = 100 * abs(value / self.goal - 1)
+        return f"{miss:.{0 if miss >= 1 else 1}f}% {'short' if self.sign == '≥' else 'above'}"
+
+
+TARGETS = (
+    Target("receiver, × Flask with HMAC + `LPUSH`", "receiver.pushing", "≥", 0.85),
+    Target("receiver, × Debian's webhook", "receiver.webhook", "≥", 1.0),
+    Target("receiver, × Flask with marshmallow + `rq.enqueue`", "receiver.plain", "≥", 2.0),
+    Target("receiver, p99 at half the rate, × bare Flask's", "receiver.half", "≤", 2.0),
+    Target("worker at 20 ms, × Dramatiq", "worker.dramatiq_20", "≥", 0.95),
+    Target("worker at 20 ms, × RQ SimpleWorker", "worker.simple_20", "≥", 20.0),
+    Target("worker at 0 ms, × Dramatiq", "worker.dramatiq_0", "≥", 1.2),
+    Target("empty claims and acknowledgements, × Dramatiq's", "worker.empty", "≥", 0.75),
+    Target("POST to sink at half the rate, p50 beyond provider and sink", "path.p50", "≤", 0.015, " ms", 1000),
+    Target("POST to sink at half the rate, p99 beyond provider and sink", "path.p99", "≤", 0.06, " ms", 1000),
+    Target(
+        "wake-up of an idle worker: POST until the provider is asked, receiving included",
+        "path.asked",
+        "≤",
+        0.005,
+        " ms",
+        1000,
+    ),
+    Target("accepted/s at the most pending, × that at 1,000", "flat.accepted", "≥", 0.9),
+    Target("jobs/s at the most pending, × that at 1,000", "flat.drained", "≥", 0.9),
+    Target("jobs/s with the journal's history behind, × without", "flat.past", "≥", 0.9),
+    Target("Redis memory of a pending notification", "flat.bytes", "≤", 1200, " bytes"),
+    Target("idle `jobwire up`, proportional set size in all", "lean.pss", "≤", 250, " MB"),
+    Target("idle `jobwire up`, of a core", "lean.core", "≤", 1.0, " %"),
+    Target("`jobwire --help`", "lean.help", "≤", 0.3, " s"),
+    Target("first event of `jobwire demo`", "lean.demo", "≤", 3.0, " s"),
+)
+
+
+def told(figures: Mapping[str, Sample]) -> str:
+    """A row for each target, with the median and the range of what was measured."""
+    rows = []
+    for target in TARGETS:
+        found = figures.get(target.figure)
+        if found is None:
+            rows.append([target.about, target.wanted, "not measured", ""])
+        else:
+            rows.append(
+                [target.about, target.wanted, found.shown(target.scale) + target.unit, target.off(found.middle)]
+            )
+    return table(["what", "target", "measured", ""], rows) + _sizes(figures)
+
+
+def _sizes(figures: Mapping[str, Sample]) -> str:
+    most, past = figures.get("flat.pending"), figures.get("flat.history")
+    if most is None or past is None:
+        return ""
+    return f"\nThe most pending were {figure(most.middle)}, the journal's history {figure(past.middle)} events.\n"
