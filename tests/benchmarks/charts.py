@@ -67,10 +67,9 @@ def _lines(axes: Any, chart: dict[str, Any]) -> None:
         middles = [middle for _, middle, _ in points]
         ranges = ([m - least for least, m, _ in points], [most - m for _, m, most in points])
         axes.errorbar(chart["ticks"], middles, yerr=ranges, marker="o", capsize=3, color=colour, label=title)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.15 * axes.get_ylim()[1])  # with room for the legend
     axes.set_ylabel(chart["unit"])
     axes.legend(frameon=False, loc="upper left", ncols=len(chart["series"]))
-    axes.margins(y=0.25)
 
 
 if __name__ == "__main__":

@@ -35,15 +35,6 @@ class Size:
         return f"{self.pending:,} pending" + (f", {self.history:,} events in the journal" if self.history else "")
 
 
-@dataclass(frozen=True)
-class Found:
-    """What one section of growth found."""
-
-    text: str
-    figures: Mapping[str, Sample]
-    charts: Mapping[str, Chart]
-
-
 def measure(stand: Stand, *, sizes: Sequence[int], history: int, count: int, seconds: float, share: float) -> Part:
     """Everything at 0 ms, since that is where a cost would show; `share` of the jobs in a quick run."""
     stand.far(latency=0.0)
@@ -66,7 +57,7 @@ def measure(stand: Stand, *, sizes: Sequence[int], history: int, count: int, sec
 # --- what waits, and what has been -----------------------------------------------------------------------------------
 
 
-def _waiting(stand: Stand, sizes: Sequence[Size], *, count: int, seconds: float, share: float) -> Found:
+def _waiting(stand: Stand, sizes: Sequence[Size], *, count: int, seconds: float, share: float) -> Part:
     """A Valkey and a receiver for each size, all there at once, so that one round asks all of them."""
     accepted: dict[Size, list[float]] = defaultdict(list)
     drained: dict[Size, list[float]] = defaultdict(list)
@@ -122,7 +113,7 @@ def _report_waiting(
     accepted: Mapping[Size, list[float]],
     drained: Mapping[Size, list[float]],
     weights: Mapping[Size, float],
-) -> Found:
+) -> Part:
     first, rates = sizes[0], [{s: Sample(tuple(found[s])) for s in sizes} for found in (accepted, drained)]
     rows = [
         [
@@ -161,8 +152,8 @@ def _report_waiting(
     }
     only = [s for s in sizes if not s.history]
     series = {"accepted": [rates[0][s] for s in only], "jobs of one worker": [rates[1][s] for s in only]}
-    chart = Chart("Rates, by how much waits", "a second", series, [f"{s.pending:,}" for s in only])
-    return Found(text, figures, {"growth": chart})
+    chart = Chart("Rates, by how much waits", "a second", series, [f"{s.pending:,} pending" for s in only])
+    return Part(text, figures, {"growth": chart})
 
 
 def _over(sample: Sample, other: Sample, same: bool) -> str:
@@ -172,7 +163,7 @@ def _over(sample: Sample, other: Sample, same: bool) -> str:
 # --- models and sinks ------------------------------------------------------------------------------------------------
 
 
-def _models(stand: Stand, *, count: int, seconds: float, share: float) -> Found:
+def _models(stand: Stand, *, count: int, seconds: float, share: float) -> Part:
     """Jobs of 1, 10 and 100 models: an event each, and one for the job."""
     cases = {models: max(2, int(jobs * share)) for models, jobs in {1: 400, 10: 80, 100: 10}.items()}
     runs: dict[int, list[float]] = defaultdict(list)
@@ -194,15 +185,14 @@ def _models(stand: Stand, *, count: int, seconds: float, share: float) -> Found:
     ]
     text = table(["models a job", "events a job", "events/s", "jobs/s"], rows)
     ratio = {"flat.models": samples[100].over(samples[1])}
-    return Found(
+    return Part(
         text + f"\nOne worker, medians of {rounds_of(list(samples.values()))} rounds. "
         "A job's events wait for each other at a sink.\n",
         ratio,
-        {},
     )
 
 
-def _sinks(stand: Stand, *, count: int, seconds: float, share: float) -> Found:
+def _sinks(stand: Stand, *, count: int, seconds: float, share: float) -> Part:
     """The same jobs with 1, 3 and 10 sinks."""
     cases = {n: int(jobs * share) for n, jobs in {1: 500, 3: 250, 10: 80}.items()}
     runs: dict[int, list[float]] = defaultdict(list)
@@ -214,11 +204,9 @@ def _sinks(stand: Stand, *, count: int, seconds: float, share: float) -> Found:
                 runs[n].append(_events(places[n], cases[n], n))
     samples = {n: Sample(tuple(rates)) for n, rates in runs.items()}
     rows = [[str(n), samples[n].shown(), Sample(tuple(r / n for r in runs[n])).shown()] for n in cases]
-    return Found(
+    return Part(
         table(["sinks", "deliveries/s", "jobs/s"], rows)
         + f"\nOne worker, medians of {rounds_of(list(samples.values()))} rounds.\n",
-        {},
-        {},
     )
 
 
@@ -232,7 +220,7 @@ def _events(it: Stand, jobs: int, each: int) -> float:
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 
-def _memory(stand: Stand) -> Found:
+def _memory(stand: Stand) -> Part:
     """What Redis keeps of one notification while it waits, when it is done, and when its delivery is dead."""
     say("growth: memory, some 20 s")
     stand.start_afresh()
@@ -256,4 +244,4 @@ def _memory(stand: Stand) -> Found:
         ["the same, with its delivery refused and dead", f"{dead:,.0f}"],
     ]
     note = f"\n{KEPT:,} of each, one event a job without models; kept for `retention.events` (30 days).\n"
-    return Found(table(["Redis memory of", "bytes"], rows) + note, {"flat.finished": Sample((finished,))}, {})
+    return Part(table(["Redis memory of", "bytes"], rows) + note, {"flat.finished": Sample((finished,))})

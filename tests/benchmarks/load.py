@@ -55,7 +55,14 @@ class _Connection:
         return True
 
 
-def drive(port: int, requests: Sequence[bytes], *, rate: float | None = None, status: int = 202) -> Load:
+def drive(
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    rate: float | None = None,
+    status: int = 202,
+    connections: int = CONNECTIONS,
+) -> Load:
     """Send each of `requests` once. Without a `rate` a connection sends its next request once it has its answer.
 
     With one, request i is due at began + i / rate whatever became of the others, and its latency counts from then: a
@@ -63,7 +70,7 @@ def drive(port: int, requests: Sequence[bytes], *, rate: float | None = None, st
     """
     expected = str(status).encode()
     latencies = [0.0] * len(requests)
-    idle = deque(_Connection(socket.create_connection(("127.0.0.1", port))) for _ in range(CONNECTIONS))
+    idle = deque(_Connection(socket.create_connection(("127.0.0.1", port))) for _ in range(connections))
     sent = done = 0
     with selectors.DefaultSelector() as selector:
         for connection in idle:

@@ -20,6 +20,7 @@ from tables import Chart, Part, Sample, figure, quantile, rounds_of, table
 SHARES = (0.25, 0.5, 0.75)  # of what is sustained
 QUANTILES = (0.5, 0.95, 0.99)
 WARM_UP = 100
+FEW = 4  # connections at one request a second: the receiver closes those that are idle for 10 s
 TOO_MUCH = 1.3  # times what is sustained: so much comes in where it is to be found out what is
 KILLED_EVERY = 5.0
 LATE = 90.0  # seconds that the last events may take
@@ -41,9 +42,10 @@ def measure(stand: Stand, *, count: int, seconds: float, run: float) -> Part:
         for i in rounds("from POST to sink", count, seconds * 0.7):
             for share in SHARES if i % 2 else reversed(SHARES):
                 shares[share].append(_round(stand, web.port, rate=share * sustained.middle, seconds=run))
+    say(f"from POST to sink: sustained {sustained.shown()}/s")
     killed, told = _killed(stand, sustained.middle, windows=count)
     with _running(stand) as web:
-        idle = _round(stand, web.port, rate=1.0, seconds=2.5 * run)
+        idle = _round(stand, web.port, rate=1.0, seconds=2.5 * run, connections=FEW)
     return _report(sustained, shares, idle, killed, told, run)
 
 
@@ -79,17 +81,17 @@ def _between(moments: Sequence[float], begin: float, end: float) -> float:
     return sum(begin <= moment < end for moment in moments) / (end - begin)
 
 
-def _round(stand: Stand, port: int, *, rate: float, seconds: float) -> Times:
+def _round(stand: Stand, port: int, *, rate: float, seconds: float, connections: int = load.CONNECTIONS) -> Times:
     stand.forget()
     jobs = notices.job_ids(max(5, int(rate * seconds)))
-    sent = load.drive(port, notices.from_hover(jobs), rate=rate)
+    sent = load.drive(port, notices.from_hover(jobs), rate=rate, connections=connections)
     notes = stand.await_arrivals(len(jobs), "worker", LATE)
     due = {job: sent.began + i / rate for i, job in enumerate(jobs)}
     return Times(*([notes[what][job] - due[job] for job in jobs] for what in ("fetches", "arrivals")))
 
 
 def _killed(stand: Stand, rate: float, *, windows: int) -> tuple[Sample, str]:
-    """The rate in each window between two SIGKILLs of the worker of a `jobwire up`, and what became of the rest."""
+    """Events/s in each window after a SIGKILL of the worker of a `jobwire up`, and what became of the rest."""
     say(f"the rate while the worker is killed every {KILLED_EVERY:g} s: some {windows * KILLED_EVERY + 40:.0f} s")
     stand.start_afresh()
     port = free_port()

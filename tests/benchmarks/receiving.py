@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -12,11 +13,12 @@ import load
 import notices
 from cached import Cache, Missing
 from progress import rounds, say
-from stand import RIVALS, Stand
+from stand import RIVALS, Server, Stand, family, wait_for
 from tables import Chart, Part, Sample, quantile, rounds_of, table, unmeasured
 
 BARE, PUSHING, PLAIN = "Flask, 202 alone", "Flask, HMAC + `LPUSH`", "Flask, marshmallow, `rq.enqueue`"
 WEBHOOK, FASTIFY = "Debian's webhook", "fastify, HMAC + `LPUSH`"
+DONE = "… until its commands have ended"
 HOVER, BENTLEY = "jobwire, Hover", "jobwire, Bentley"
 WARM_UP = 400
 LONGEST = 8000  # requests of one run
@@ -39,6 +41,7 @@ class Runs:
     p99: list[float] = field(default_factory=list)
     half: list[float] = field(default_factory=list)  # p99 at half the rate
     cost: list[float] = field(default_factory=list)
+    done: list[float] = field(default_factory=list)  # the rate until all that was started had ended
 
 
 def measure(stand: Stand, cache: Cache, *, count: int, seconds: float, run: float) -> Part:
@@ -47,32 +50,41 @@ def measure(stand: Stand, cache: Cache, *, count: int, seconds: float, run: floa
     runs: dict[str, Runs] = defaultdict(Runs)
     with ExitStack() as running:
         web = running.enter_context(stand.receiver())
-        ports = {}
-        for route in routes:
+        servers = {}
+        for i, route in enumerate(routes):
+            servers[route.title] = web
             if route.command:
-                server = stand.server(f"server-{len(ports)}", route.command, environ=route.environ)
-                ports[route.title] = running.enter_context(server).port
-            else:
-                ports[route.title] = web.port
+                server = stand.server(f"server-{i}", route.command, environ=route.environ)
+                servers[route.title] = running.enter_context(server)
         stand.start_afresh()
         pace = {}
         for route in routes:
-            pace[route.title] = load.drive(ports[route.title], route.prepare(notices.job_ids(WARM_UP))).rate
+            pace[route.title] = load.drive(servers[route.title].port, route.prepare(notices.job_ids(WARM_UP))).rate
         for i in rounds("receiving", count, seconds):
             for route in routes if i % 2 else reversed(routes):
                 if route.title in missing:
                     continue
                 try:
-                    pace[route.title] = _round(runs[route.title], route, ports[route.title], pace[route.title], run)
+                    pace[route.title] = _round(runs[route.title], route, servers[route.title], pace[route.title], run)
                 except RuntimeError as e:
                     say(f"{route.title}: {e}")
                     missing[route.title] = f"it failed under load: {e}"
     return _report({t: r for t, r in runs.items() if t not in missing}, missing, run)
 
 
-def _round(runs: Runs, route: Route, port: int, pace: float, run: float) -> float:
-    sent = load.drive(port, route.prepare(notices.job_ids(_many(pace, run))))
-    half = load.drive(port, route.prepare(notices.job_ids(_many(sent.rate / 2, run))), rate=sent.rate / 2)
+def _round(runs: Runs, route: Route, server: Server, pace: float, run: float) -> float:
+    processes = len(family(server.process.pid))
+
+    def rest() -> float:
+        """Seconds that what was started goes on when all is answered; it is not to disturb what comes next."""
+        began = time.monotonic()
+        wait_for(lambda: len(family(server.process.pid)) <= processes, 60, lambda: "its processes do not end")
+        return time.monotonic() - began
+
+    sent = load.drive(server.port, route.prepare(notices.job_ids(_many(pace, run))))
+    runs.done.append(len(sent.latencies) / (sent.seconds + rest()))
+    half = load.drive(server.port, route.prepare(notices.job_ids(_many(sent.rate / 2, run))), rate=sent.rate / 2)
+    rest()
     runs.rate.append(sent.rate)
     runs.p50.append(quantile(sent.latencies, 0.5))
     runs.p99.append(quantile(sent.latencies, 0.99))
@@ -129,6 +141,9 @@ def _report(runs: Mapping[str, Runs], missing: Mapping[str, str], run: float) ->
         ]
         for title in sorted(rates, key=lambda title: -rates[title].middle)
     ]
+    if WEBHOOK in runs:
+        rates[DONE] = Sample(tuple(runs[WEBHOOK].done))
+        rows.append([DONE, rates[DONE].shown(), _ratio(rates, DONE, PUSHING), _ratio(rates, DONE, BARE), *[""] * 3])
     rows += [unmeasured(title, reason, 7) for title, reason in missing.items()]
     header = ["route", "accepted/s", "× HMAC + LPUSH", "× bare", "p50 ms", "p99 ms", "p99 ms at half the rate"]
     cost = min(runs[BARE].cost) * 1e6 if BARE in runs else 0
@@ -139,7 +154,7 @@ def _report(runs: Mapping[str, Runs], missing: Mapping[str, str], run: float) ->
         f"same route has just sustained. The load generator needs {cost:.0f} µs of a core for a request of the bare "
         "route, and shares the cores with what it measures.\n"
     )
-    return Part(text, _figures(rates, halves), {"receiving": _chart(rates)})
+    return Part(text, _figures(rates, halves), {"receiving": _chart({title: rates[title] for title in runs})})
 
 
 def _ratio(samples: Mapping[str, Sample], title: str, other: str) -> str:

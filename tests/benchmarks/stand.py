@@ -45,12 +45,14 @@ client_secret = "{KEY}"
 refresh_token = "{KEY}"
 api_url = "{{far}}"
 rate_limits = []
+reconcile = 0
 
 [sources.itwin]
 provider = "bentley"
 webhook_secrets = ["{KEY}"]
 client_id = "benchmark"
 client_secret = "{KEY}"
+reconcile = 0
 """
 
 SINK = """

@@ -63,14 +63,14 @@ TARGETS = (
 )
 
 
-def told(figures: Mapping[str, Sample]) -> str:
-    """A row for each target, with the median and the range of what was measured."""
+def told(figures: Mapping[str, Sample], *, every: bool = True) -> str:
+    """A row for each target, or for those that were measured, with the median and the range of that."""
     rows = []
     for target in TARGETS:
         found = figures.get(target.figure)
-        if found is None:
+        if found is None and every:
             rows.append([target.about, target.wanted, "not measured", ""])
-        else:
+        elif found is not None:
             rows.append(
                 [target.about, target.wanted, found.shown(target.scale) + target.unit, target.off(found.middle)]
             )
