@@ -184,11 +184,9 @@ def _models(stand: Stand, *, count: int, seconds: float, share: float) -> Part:
         for models in cases
     ]
     text = table(["models a job", "events a job", "events/s", "jobs/s"], rows)
-    ratio = {"flat.models": samples[100].over(samples[1])}
     return Part(
         text + f"\nOne worker, medians of {rounds_of(list(samples.values()))} rounds. "
         "A job's events wait for each other at a sink.\n",
-        ratio,
     )
 
 
@@ -244,4 +242,4 @@ def _memory(stand: Stand) -> Part:
         ["the same, with its delivery refused and dead", f"{dead:,.0f}"],
     ]
     note = f"\n{KEPT:,} of each, one event a job without models; kept for `retention.events` (30 days).\n"
-    return Part(table(["Redis memory of", "bytes"], rows) + note, {"flat.finished": Sample((finished,))})
+    return Part(table(["Redis memory of", "bytes"], rows) + note)

@@ -177,9 +177,6 @@ def _report(
         "path.p50": half[0.5].minus(LATENCY),
         "path.p99": half[0.99].minus(LATENCY),
         "path.asked": asked,
-        "path.idle": at_rest.minus(LATENCY),
-        "path.sustained": sustained,
-        "path.killed": over,
     }
     series = {f"p{q * 100:g}": [_in_ms(arrived[share][q]) for share in SHARES] for q in QUANTILES}
     ticks = [f"{share:.0%} ({figure(share * sustained.middle)}/s)" for share in SHARES]

@@ -143,7 +143,9 @@ def _report(runs: Mapping[str, Runs], missing: Mapping[str, str], run: float) ->
     ]
     if WEBHOOK in runs:
         rates[DONE] = Sample(tuple(runs[WEBHOOK].done))
-        rows.append([DONE, rates[DONE].shown(), _ratio(rates, DONE, PUSHING), _ratio(rates, DONE, BARE), *[""] * 3])
+        place = 1 + next(i for i, row in enumerate(rows) if row[0] == WEBHOOK)
+        ratios = [_ratio(rates, DONE, other) for other in (PUSHING, BARE)]
+        rows.insert(place, [DONE, rates[DONE].shown(), *ratios, *[""] * 3])
     rows += [unmeasured(title, reason, 7) for title, reason in missing.items()]
     header = ["route", "accepted/s", "× HMAC + LPUSH", "× bare", "p50 ms", "p99 ms", "p99 ms at half the rate"]
     cost = min(runs[BARE].cost) * 1e6 if BARE in runs else 0
