@@ -21,8 +21,9 @@ from processor.model import Event, EventType
 from processor.queue import new_hand
 from processor.store import keys
 from processor.store.work import Row
+from workers.worker import THREADS
 
-HANDS = 16
+HANDS, PROCESSES = THREADS, 16  # as in rivals/work.py
 OURS = "jobwire worker"
 SIMPLE = "RQ SimpleWorker"
 DRAMATIQ = "Dramatiq"
@@ -44,9 +45,9 @@ class Rival:
     jobs: tuple[int, int]
 
 
-def _celery(pool: str) -> tuple[str, ...]:
+def _celery(pool: str, hands: int) -> tuple[str, ...]:
     quiet = ("--loglevel", "ERROR", "--without-gossip", "--without-mingle", "--without-heartbeat")
-    return ("-m", "celery", "-A", "with_celery", "worker", "--pool", pool, "-c", str(HANDS), *quiet)
+    return ("-m", "celery", "-A", "with_celery", "worker", "--pool", pool, "-c", str(hands), *quiet)
 
 
 def _rivals() -> list[Rival]:
@@ -58,11 +59,11 @@ def _rivals() -> list[Rival]:
     return [
         Rival(SIMPLE, "jobwire", "with_rq", (rq, "SimpleWorker"), (60, 200)),
         Rival("RQ Worker", "jobwire", "with_rq", (rq, "Worker"), (30, 50)),
-        Rival("RQ worker-pool, 16 processes", "jobwire", "with_rq", (rq, "WorkerPool"), (120, 120)),
-        Rival("Celery, 16 threads", "celery", "with_celery", _celery("threads"), (500, 500)),
-        Rival("Celery, 16 processes", "celery", "with_celery", _celery("prefork"), (500, 600)),
+        Rival(f"RQ worker-pool, {PROCESSES} processes", "jobwire", "with_rq", (rq, "WorkerPool"), (120, 120)),
+        Rival(f"Celery, {HANDS} threads", "celery", "with_celery", _celery("threads", HANDS), (500, 500)),
+        Rival(f"Celery, {PROCESSES} processes", "celery", "with_celery", _celery("prefork", PROCESSES), (500, 600)),
         Rival(DRAMATIQ, "dramatiq", "with_dramatiq", dramatiq, (600, 800)),
-        Rival("Huey, 16 threads", "huey", "with_huey", huey, (600, 800)),
+        Rival(f"Huey, {HANDS} threads", "huey", "with_huey", huey, (600, 800)),
         Rival("arq", "arq", "with_arq", ("-m", "arq", "with_arq.WorkerSettings"), (600, 800)),
         Rival("taskiq", "taskiq", "with_taskiq", (*taskiq, "--max-async-tasks", hands), (600, 1000)),
     ]

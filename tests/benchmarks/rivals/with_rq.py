@@ -29,7 +29,7 @@ def enqueue(job_ids: list[str]) -> None:
 if __name__ == "__main__":
     connection = Redis.from_url(work.redis_url())
     if sys.argv[1] == "WorkerPool":
-        WorkerPool([QUEUE], connection=connection, num_workers=work.HANDS).start(logging_level="ERROR")
+        WorkerPool([QUEUE], connection=connection, num_workers=work.PROCESSES).start(logging_level="ERROR")
     else:
         kind = {"Worker": Worker, "SimpleWorker": SimpleWorker}[sys.argv[1]]
         kind([QUEUE], connection=connection).work(logging_level="ERROR")

@@ -17,7 +17,8 @@ REDIS_URL = "BENCHMARK_REDIS_URL"
 FAR_URL = "BENCHMARK_FAR_URL"
 FETCHING = {"Authorization": "Bearer access"}
 POSTING = {"Content-Type": "application/cloudevents+json"}
-HANDS = 16  # jobs that a worker may have in hand at once, whoever it is
+HANDS = 32  # jobs that a worker may have in hand at once, as many as ours has threads
+PROCESSES = 16  # … where each takes a process: more of them are slower on few cores
 
 _sessions = threading.local()
 
