@@ -210,12 +210,14 @@ def scrub_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Mu
 def _is_harmless(line: Mapping[str, Any]) -> bool:
     """Whether `scrubbed` would leave every value as it is, known without asking it: nearly all lines are so.
 
-    Where there is any doubt it is asked: values other than text and numbers, letters whose case is not ASCII's.
+    Where there is any doubt it is asked: values other than texts and numbers, letters whose case is not ASCII's.
     """
-    texts = []
+    texts: list[str] = []
     for key, value in line.items():
         if type(value) is str:
             texts.append(value)
+        elif type(value) is list and all(type(one) is str for one in value):
+            texts += value
         elif type(value) not in _NUMBERS:
             return False
         if _sounds_secret(key):
