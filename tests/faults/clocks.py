@@ -29,7 +29,7 @@ for _, key in ipairs(redis.call('KEYS', 'jobwire:*')) do
   elseif key:match('~log$') then
     for i, at in ipairs(redis.call('LRANGE', key, 0, -1)) do redis.call('LSET', key, i - 1, at + by) end
   elseif type == 'hash' and kind == 'gate' then hash(key, {'pause', 'tat%d+', 'failing'})
-  elseif kind == 'lane' then hash(key, {'begun', 't0'})
+  elseif kind == 'lane' then hash(key, {'begun'})
   elseif kind == 'n' then hash(key, {'at'})
   elseif kind == 'storm' then hash(key, {'began'})
   elseif kind == 'clock' then hash(key, {'last'})

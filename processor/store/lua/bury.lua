@@ -25,7 +25,7 @@ for _, L in ipairs(c('ZRANGEBYSCORE', due, '-inf', before, 'LIMIT', 0, A.most)) 
     if left > before or buried == A.most then break end
     n, buried = n + 1, buried + 1
     kill(A.R, L, item, A.so_far + buried, cjson.encode({reason = A.reason, detail = A.detail, attempts = attempts}))
-    note(A.R, (item:gsub('^~%d+~', '')), 'dead', {attempts = attempts, detail = A.detail}, A.keep)
+    note(A.R, item, 'dead', {attempts = attempts, detail = A.detail}, A.keep)
   end
   count('dead:' .. A.R, n)
   release(A.R, L, n, left, 0, n > 0)

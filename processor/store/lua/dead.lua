@@ -4,7 +4,7 @@ if not mine(A.R, A.L, A.fence) then return 0 end
 for i, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
   kill(A.R, A.L, item, i, A.why)
   if A.tried ~= '' then tried(A.R, item, cjson.decode(A.tried), A.keep) end
-  note(A.R, (item:gsub('^~%d+~', '')), 'dead', {attempts = A.attempts, detail = A.detail}, A.keep)
+  note(A.R, item, 'dead', {attempts = A.attempts, detail = A.detail}, A.keep)
 end
 if A.answered then answered(A.R) end
 count('dead:' .. A.R, A.n)

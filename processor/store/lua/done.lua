@@ -6,7 +6,7 @@ answered(A.R)
 for _, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
   took(A.R, row_of(A.R, item).born)
   if A.attempts > 1 then tried(A.R, item, {ok = true, said = A.ref, ms = A.ms}, A.keep) end
-  note(A.R, (item:gsub('^~%d+~', '')), A.R:sub(1, 2) == 'r:' and 'done' or 'delivered', {attempts = A.attempts, ref = A.ref, ms = A.ms}, A.keep)
+  note(A.R, item, A.R:sub(1, 2) == 'r:' and 'done' or 'delivered', {attempts = A.attempts, ref = A.ref, ms = A.ms}, A.keep)
 end
 count('deliveries:' .. A.R .. ':delivered', A.n)
 release(A.R, A.L, A.n, t, 0, true)

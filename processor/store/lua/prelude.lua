@@ -79,12 +79,12 @@ end
 
 -- Deliveries: where one stands with the sink R, as JSON: state, due, and with what it may be told (together).
 local function row_of(R, item)
-  local row = c('HGET', P .. 'dl:' .. item:gsub('^~%d+~', ''), R)
+  local row = c('HGET', P .. 'dl:' .. item, R)
   return row and cjson.decode(row) or {}
 end
 
 local function set_row(R, item, row, ttl)
-  local dl = P .. 'dl:' .. item:gsub('^~%d+~', '')
+  local dl = P .. 'dl:' .. item
   c('HSET', dl, R, cjson.encode(row))
   if ttl then c('EXPIRE', dl, ttl) end
 end
@@ -127,13 +127,11 @@ local function release(R, L, n, at, poll, ok)
   local lane, q = P .. 'lane:' .. L, P .. 'q:' .. L
   c('ZREM', P .. 'run:' .. R, L)
   land_lane(L)
-  c('HDEL', lane, 'lost')
-  if n > 0 then
-    c('LTRIM', q, n, -1)
-    c('HINCRBY', lane, 'out', n)
-  end
-  if ok then
-    c('HDEL', lane, 'att', 't0', 'err', 'took', 'let')
+  if n > 0 then c('LTRIM', q, n, -1) end
+  if not ok then
+    c('HDEL', lane, 'lost')
+  else
+    c('HDEL', lane, 'lost', 'att', 'err', 'took', 'let')
     c('ZREM', P .. 'far:' .. R, L)
     at = math.max(at, head_due(R, L))
     end_trouble(R)
@@ -412,7 +410,7 @@ local function take_in(R, hints)
     if old and c('HDEL', P .. 'dead', L .. ' ' .. old) == 1 then
       outcome, id = 'revived', old
       c('ZREM', P .. 'deadz', L .. ' ' .. old)
-      c('HDEL', P .. 'lane:' .. L, 'att', 't0', 'err')
+      c('HDEL', P .. 'lane:' .. L, 'att', 'err')
       c('SET', P .. 'seen:' .. seen, id, 'EX', A.dedup)
       enlist(R, id, 'pending')
     elseif old then
@@ -513,7 +511,7 @@ local function told_of(R, L, fence, batch)
     else
       row.age = t - (row.due or t)
       out[#out + 1] = cjson.encode(row)
-      out[#out + 1] = c('GET', P .. 'ev:' .. item:gsub('^~%d+~', '')) or ''
+      out[#out + 1] = c('GET', P .. 'ev:' .. item) or ''
     end
   end
   if first and first.together then c('HSET', lane, 'took', (#out - 7) / 3) end

@@ -4,7 +4,6 @@
 if not mine(A.R, A.L, A.fence) then return 0 end
 if A.counts then
   c('HINCRBY', P .. 'lane:' .. A.L, 'att', 1)
-  c('HSETNX', P .. 'lane:' .. A.L, 't0', t)
   count('retries:' .. A.R, 1)
   for _, item in ipairs(c('LRANGE', P .. 'q:' .. A.L, 0, A.n - 1)) do
     if not c('ZSCORE', P .. 'st:' .. A.R .. '|retrying', item) then enlist(A.R, item, 'retrying') end

@@ -3,7 +3,7 @@
 local id = A.L .. ' ' .. A.item
 if c('HDEL', P .. 'dead', id) == 0 then return 0 end
 c('ZREM', P .. 'deadz', id)
-c('HDEL', P .. 'lane:' .. A.L, 'att', 't0', 'err')
+c('HDEL', P .. 'lane:' .. A.L, 'att', 'err')
 if A.R:sub(1, 2) == 'r:' then
   c('HSET', P .. 'n:' .. A.item, 'state', 'pending', 'at', t)
   c('EXPIRE', P .. 'n:' .. A.item, A.keep)
