@@ -21,7 +21,7 @@ from processor.model import Job, Model, ModelState, Notification, State
 from processor.simulation import Fault, changed, notify
 from processor.store import keys
 from processor.store.index import sweep
-from processor.store.lanes import FACTS_TTL
+from processor.store.lanes import FACTS_TTL, LEASE
 from processor.store.work import Claim, Hint
 from processor.testing.fakes import StandingClock
 from processor.wiring import App, digest, read_settings
@@ -110,6 +110,7 @@ LONGEST: Mapping[str, float] = {  # seconds until a key of the kind expires
     "storm": 2 * DAY,
     "gate": 2 * DAY,
     "hands": DAY,
+    "held": LEASE,
     "far": DAY,
     "clock": DAY,
     "facts": FACTS_TTL,

@@ -155,8 +155,9 @@ class Fleet:
 
     def worker(self) -> subprocess.Popen[bytes]:
         """One that is seen."""
-        seen, process = self.workers(), self.run("-m", "workers", "worker")
-        wait_for(lambda: self.workers() > seen, BACK, "the worker is not seen")
+        process = self.run("-m", "workers", "worker")
+        mark = f":{process.pid}@"  # others may be found to be gone meanwhile
+        wait_for(lambda: any(mark in name for name in self.journal.seen_lately()), BACK, "the worker is not seen")
         return process
 
     def workers(self) -> int:

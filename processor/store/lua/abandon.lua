@@ -8,7 +8,10 @@ for _, R in ipairs(A.resources) do
     if c('HGET', P .. 'lane:' .. L, 'by') == A.by then n = n + c('ZADD', P .. 'run:' .. R, 'CH', t - 1, L) end
   end
 end
-for _, h in ipairs(cjson.decode(c('GET', held) or '[]')) do c('ZREM', P .. 'hands:' .. h[1], h[2]) end
+for _, task in ipairs(c('SMEMBERS', held)) do
+  local R, hand = task:match('^(.*) (.*)$')
+  c('ZREM', P .. 'hands:' .. R, hand)
+end
 c('DEL', held)
 c('ZREM', P .. 'workers', A.by)
 return n

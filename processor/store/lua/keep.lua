@@ -5,5 +5,6 @@ for _, l in ipairs(A.lanes) do
   if mine(l[1], l[2], l[3]) then c('ZADD', P .. 'run:' .. l[1], t + A.lease, l[2]) else lost[#lost + 1] = l[2] end
 end
 for _, h in ipairs(A.hands) do c('ZADD', P .. 'hands:' .. h[1], 'XX', t + A.lease, h[2]) end
-c('SET', P .. 'held:' .. A.by, cjson.encode(A.hands), 'PX', A.lease)  -- should it be gone without a word: ABANDON
+c('DEL', P .. 'held:' .. A.by)
+holds(A.by, A.hands, A.lease)
 return lost

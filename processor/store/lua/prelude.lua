@@ -294,6 +294,13 @@ local function take_hands(R, names, lease)
   c('EXPIRE', hands, DAY)
 end
 
+-- The tasks that a worker has in hand, as {{R, hand}}: should it be gone without a word, ABANDON frees their places.
+local function holds(by, tasks, lease)
+  local held = P .. 'held:' .. by
+  for _, task in ipairs(tasks) do c('SADD', held, task[1] .. ' ' .. task[2]) end
+  c('PEXPIRE', held, lease)
+end
+
 -- Room for one more RQ task at R? Takes it for `lease` ms and says so.
 local function hire(R, cap, hand, lease)
   if hands_of(R) >= cap then return 0 end
