@@ -53,6 +53,12 @@ def test_a_rate_of_a_single_moment_is_no_division_by_zero(tables: Any) -> None:
     assert tables.pace([1.0]) == 0.0
 
 
+def test_of_many_rounds_the_range_is_that_of_the_middle_half(tables: Any) -> None:
+    assert tables.Sample((3.0, 1.0, 2.0)).shown() == "2.00 (1.00–3.00)"
+    disturbed = tables.Sample((*(float(i) for i in range(1, 12)), 1000.0))
+    assert disturbed.shown() == "6.50 (3.25–9.75)"
+
+
 def test_ratios_are_taken_within_a_round(tables: Any) -> None:
     ours, theirs = tables.Sample((10.0, 100.0)), tables.Sample((20.0, 200.0))
     assert ours.over(theirs).rounds == (0.5, 0.5)

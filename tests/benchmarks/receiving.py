@@ -13,7 +13,7 @@ import load
 import notices
 from cached import Cache, Missing
 from progress import rounds, say
-from stand import RIVALS, Server, Stand, family, wait_for
+from stand import RIVALS, Server, Stand, family, processor_time, wait_for
 from tables import Chart, Part, Sample, quantile, rounds_of, table, unmeasured
 
 BARE, PUSHING, PLAIN = "Flask, 202 alone", "Flask, HMAC + `LPUSH`", "Flask, marshmallow, `rq.enqueue`"
@@ -41,6 +41,7 @@ class Runs:
     p99: list[float] = field(default_factory=list)
     half: list[float] = field(default_factory=list)  # p99 at half the rate
     cost: list[float] = field(default_factory=list)
+    used: list[float] = field(default_factory=list)  # processor seconds of the server and Valkey for a request
     done: list[float] = field(default_factory=list)  # the rate until all that was started had ended
 
 
@@ -57,7 +58,7 @@ def measure(stand: Stand, cache: Cache, *, count: int, seconds: float, run: floa
                 server = stand.server(f"server-{i}", route.command, environ=route.environ)
                 servers[route.title] = running.enter_context(server)
         stand.start_afresh()
-        pace = {}
+        pace, valkey = {}, int(stand.redis.info("server")["process_id"])
         for route in routes:
             pace[route.title] = load.drive(servers[route.title].port, route.prepare(notices.job_ids(WARM_UP))).rate
         for i in rounds("receiving", count, seconds):
@@ -65,14 +66,15 @@ def measure(stand: Stand, cache: Cache, *, count: int, seconds: float, run: floa
                 if route.title in missing:
                     continue
                 try:
-                    pace[route.title] = _round(runs[route.title], route, servers[route.title], pace[route.title], run)
+                    server = servers[route.title]
+                    pace[route.title] = _round(runs[route.title], route, server, valkey, pace[route.title], run)
                 except RuntimeError as e:
                     say(f"{route.title}: {e}")
                     missing[route.title] = f"it failed under load: {e}"
     return _report({t: r for t, r in runs.items() if t not in missing}, missing, run)
 
 
-def _round(runs: Runs, route: Route, server: Server, pace: float, run: float) -> float:
+def _round(runs: Runs, route: Route, server: Server, valkey: int, pace: float, run: float) -> float:
     processes = len(family(server.process.pid))
 
     def rest() -> float:
@@ -81,7 +83,10 @@ def _round(runs: Runs, route: Route, server: Server, pace: float, run: float) ->
         wait_for(lambda: len(family(server.process.pid)) <= processes, 60, lambda: "its processes do not end")
         return time.monotonic() - began
 
-    sent = load.drive(server.port, route.prepare(notices.job_ids(_many(pace, run))))
+    at_work, requests = [valkey, *family(server.process.pid)], route.prepare(notices.job_ids(_many(pace, run)))
+    before = processor_time(*at_work)
+    sent = load.drive(server.port, requests)
+    runs.used.append((processor_time(*at_work) - before) / len(sent.latencies))
     runs.done.append(len(sent.latencies) / (sent.seconds + rest()))
     half = load.drive(server.port, route.prepare(notices.job_ids(_many(sent.rate / 2, run))), rate=sent.rate / 2)
     rest()
@@ -135,6 +140,7 @@ def _report(runs: Mapping[str, Runs], missing: Mapping[str, str], run: float) ->
             rates[title].shown(),
             _ratio(rates, title, PUSHING),
             _ratio(rates, title, BARE),
+            Sample(tuple(runs[title].used)).shown(1e6),
             Sample(tuple(runs[title].p50)).shown(1000),
             Sample(tuple(runs[title].p99)).shown(1000),
             halves[title].shown(1000),
@@ -145,14 +151,17 @@ def _report(runs: Mapping[str, Runs], missing: Mapping[str, str], run: float) ->
         rates[DONE] = Sample(tuple(runs[WEBHOOK].done))
         place = 1 + next(i for i, row in enumerate(rows) if row[0] == WEBHOOK)
         ratios = [_ratio(rates, DONE, other) for other in (PUSHING, BARE)]
-        rows.insert(place, [DONE, rates[DONE].shown(), *ratios, *[""] * 3])
-    rows += [unmeasured(title, reason, 7) for title, reason in missing.items()]
-    header = ["route", "accepted/s", "× HMAC + LPUSH", "× bare", "p50 ms", "p99 ms", "p99 ms at half the rate"]
+        rows.insert(place, [DONE, rates[DONE].shown(), *ratios, *[""] * 4])
+    rows += [unmeasured(title, reason, 8) for title, reason in missing.items()]
+    used, times = "µs of a core for one", ["p50 ms", "p99 ms", "p99 ms at half the rate"]
+    header = ["route", "accepted/s", "× HMAC + LPUSH", "× bare", used, *times]
     cost = min(runs[BARE].cost) * 1e6 if BARE in runs else 0
     text = (
         table(header, rows)
-        + f"\nMedians of {rounds_of(list(rates.values()))} rounds; some {run:g} s a run over {load.CONNECTIONS} "
-        "connections, no two requests alike, no worker running. The last column is by a timetable, at half of what the "
+        + f"\nMedians of {rounds_of(list(rates.values()))} rounds, and what the middle half of them lay between; some "
+        f"{run:g} s a run over {load.CONNECTIONS} connections, no two requests alike, no worker running. A core's time "
+        "is that of the server's processes and of Valkey together, while it is asked as fast as it answers; it says "
+        "more than the rate where others disturb. The last column is by a timetable, at half of what the "
         f"same route has just sustained. The load generator needs {cost:.0f} µs of a core for a request of the bare "
         "route, and shares the cores with what it measures.\n"
     )

@@ -66,7 +66,7 @@ def _sections(it: Stand, cache: Cache, quick: bool) -> dict[str, _Section]:
     """In the order in which they are measured. Each is told how many rounds, and in how many seconds."""
     if quick:
         return {
-            "receiving": lambda: receiving.measure(it, cache, count=2, seconds=20, run=0.4),
+            "receiving": lambda: receiving.measure(it, cache, count=4, seconds=20, run=0.2),
             "working": lambda: working.measure(it, cache, count=1, seconds=40, share=0.1),
             "empty": lambda: working.measure_empty(it, cache, count=1, seconds=10, share=0.3),
             "path": lambda: path.measure(it, count=1, seconds=15, run=1.5),
@@ -75,7 +75,7 @@ def _sections(it: Stand, cache: Cache, quick: bool) -> dict[str, _Section]:
         }
     n = ROUNDS
     return {
-        "receiving": lambda: receiving.measure(it, cache, count=n, seconds=240, run=1.5),
+        "receiving": lambda: receiving.measure(it, cache, count=30, seconds=240, run=0.4),
         "working": lambda: working.measure(it, cache, count=n, seconds=480, share=1.0),
         "empty": lambda: working.measure_empty(it, cache, count=n, seconds=60, share=1.0),
         "path": lambda: path.measure(it, count=n, seconds=180, run=6.0),

@@ -277,6 +277,18 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def processor_time(*pids: int) -> float:
+    """Seconds of processor time that processes have used so far, and those of their children that have ended."""
+    seconds = 0.0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile, and is its parent's now
+            continue
+        seconds += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
 def _end(process: Process, *, kill: bool) -> None:
     """Stop a process; it is killed with all that it has started when it is to be, or when it takes too long."""
     if not kill:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, quantiles
+
+MANY = 10  # rounds, from which on a figure's range is that of the middle half of them
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -31,11 +33,19 @@ class Sample:
         return median(self.rounds)
 
     def shown(self, scale: float = 1.0) -> str:
-        """The median, with minimum and maximum behind it."""
+        """The median, with what the rounds lay between behind it."""
         if len(self.rounds) == 1:
             return figure(self.middle * scale)
-        middle, least, most = (figure(v * scale) for v in (self.middle, min(self.rounds), max(self.rounds)))
+        middle, least, most = (figure(v * scale) for v in (self.middle, *self.range))
         return f"{middle} ({least}–{most})"
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Minimum and maximum; of many rounds, the quartiles."""
+        if len(self.rounds) < MANY:
+            return min(self.rounds), max(self.rounds)
+        lower, _, upper = quantiles(self.rounds, n=4)
+        return lower, upper
 
     def over(self, other: Sample) -> Sample:
         """The ratio to another figure of the same rounds: what disturbs a round disturbs both."""
