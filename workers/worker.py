@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import threading
 import time
@@ -42,6 +43,7 @@ RQ_TTL = 17
 RQ_ANSWER = 3
 # What RQ meets when Redis is away, or when a task was in its queue twice and the other one has ended.
 NO_BUG = (redis.RedisError, InvalidJobOperation, NoSuchJobError)
+_EXECUTION_GONE = re.compile(r"Execution \S+ not found in Redis")  # RQ raises it as a ValueError
 
 
 class NoDeathPenalty(BaseDeathPenalty):
@@ -106,7 +108,7 @@ class ThreadWorker(SimpleWorker):
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Called by RQ with what a task raised, or what kept RQ from recording its end."""
-        if isinstance(exc_info[1], NO_BUG):
+        if _is_no_bug(exc_info[1]):
             log.warning("RQ could not record a task; the lanes do not mind", reason=type(exc_info[1]).__name__)
         else:
             if isinstance(exc_info[1], Exception):
@@ -131,9 +133,14 @@ class ThreadWorker(SimpleWorker):
             self.unsubscribe()  # type: ignore[no-untyped-call]  # nor this
 
 
+def _is_no_bug(error: BaseException | None) -> bool:
+    gone = isinstance(error, ValueError) and _EXECUTION_GONE.fullmatch(str(error))
+    return isinstance(error, NO_BUG) or bool(gone)
+
+
 def _no_bug(record: logging.LogRecord) -> bool:
     """What is no bug is told in a line, without RQ's traceback."""
-    if record.exc_info and isinstance(record.exc_info[1], NO_BUG):
+    if record.exc_info and _is_no_bug(record.exc_info[1]):
         record.exc_info = None
     return True
 

@@ -27,6 +27,7 @@ from processor.connect import connect
 from processor.simulation import Webhook
 from processor.store import keys
 from processor.store.journal import Journal
+from processor.store.tokens import RedisTokens
 from processor.wiring import REDIS_FROM_PARENT
 
 HERE = "127.0.0.1"
@@ -159,6 +160,13 @@ class Fleet:
         mark = f":{process.pid}@"  # others may be found to be gone meanwhile
         wait_for(lambda: any(mark in name for name in self.journal.seen_lately()), BACK, "the worker is not seen")
         return process
+
+    def seed(self) -> str:
+        """Which configured grant the stored token descends from."""
+        with connect(self.redis_url, patient=True) as client:
+            stored = RedisTokens(client).get(HOVER)
+        assert stored
+        return stored.seed
 
     def workers(self) -> int:
         return self.journal.workers()

@@ -170,9 +170,11 @@ def test_in_a_rolling_restart_with_a_new_refresh_token_the_old_workers_follow_th
         old = it.worker()
         it.tell(url)
         it.all_come()
+        before = it.seed()
         it.hover.refresh_token = "connected anew"
         it.configure('refresh_token = "connected anew"')
         it.worker()
+        wait_for(lambda: it.seed() != before, BACK, "the new one has not taken over")
         it.tell(url)
         it.tell(url)
         it.hover.expire_tokens()
