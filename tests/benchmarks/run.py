@@ -75,7 +75,7 @@ def _sections(it: Stand, cache: Cache, quick: bool) -> dict[str, _Section]:
         }
     n = ROUNDS
     return {
-        "receiving": lambda: receiving.measure(it, cache, count=30, seconds=240, run=0.4),
+        "receiving": lambda: receiving.measure(it, cache, count=20, seconds=180, run=0.4),
         "working": lambda: working.measure(it, cache, count=n, seconds=480, share=1.0),
         "empty": lambda: working.measure_empty(it, cache, count=n, seconds=60, share=1.0),
         "path": lambda: path.measure(it, count=n, seconds=180, run=6.0),
