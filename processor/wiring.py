@@ -47,6 +47,7 @@ log = structlog.get_logger(__name__)
 # How many lanes of one source or sink may be in hand at once, in all workers together: enough to hide a far end's
 # latency, and half of one worker's threads, so that a far end that hangs leaves the other half to the rest.
 CAP = 16
+STORING = 2  # calls of one receiver process at once for a source: while one waits for the disk, the next goes out
 OWN_SHARE = 0.3  # of a provider's rate limits: lists, and looking again at jobs that no webhook told of
 CONFIRM = "webhook-verification-code"  # the event of a handshake that waits in a source's lane
 CONFIRM_JOB = "~confirm"
@@ -274,7 +275,7 @@ class _Inbox:
     @cached_property
     def _doors(self) -> Mapping[str, Batches[Hint, _Let]]:
         """One for each source: requests that come together are stored in one round trip, and synced to disk once."""
-        return {name: Batches(partial(self._let_in, resource)) for name, resource in self.app.sources.items()}
+        return {name: Batches(partial(self._let_in, resource), STORING) for name, resource in self.app.sources.items()}
 
     def _let_in(self, resource: Resource, hints: Sequence[Hint]) -> list[_Let]:
         """Store them. The first one's thread gets the hands of all to send."""

@@ -24,17 +24,17 @@ class _Place(Generic[T, R]):
 
 
 class Batches(Generic[T, R]):
-    """Makes one call at a time, of `act` with all items that have gathered while the call before was under way.
+    """Makes calls of `act` with all items that have gathered while `at_once` calls before were under way.
 
-    There is no timer and no thread: who comes while nothing is under way makes the call at once with the one item, and
-    of those who come meanwhile one makes the next. `act` returns a result for each item.
+    There is no timer and no thread: who comes while fewer are under way makes a call at once with the one item, and of
+    those who come meanwhile one makes the next. `act` returns a result for each item.
     """
 
-    def __init__(self, act: Callable[[Sequence[T]], Sequence[R]]) -> None:
+    def __init__(self, act: Callable[[Sequence[T]], Sequence[R]], at_once: int = 1) -> None:
         self._act = act
         self._lock = threading.Lock()
         self._waiting: list[_Place[T, R]] = []
-        self._busy = False
+        self._free = at_once
 
     def __call__(self, item: T) -> R:
         """What `act` returned for `item`; raises what it raised.
@@ -43,32 +43,37 @@ class Batches(Generic[T, R]):
         """
         mine: _Place[T, R] = _Place(item)
         with self._lock:
-            self._waiting.append(mine)
-            first, self._busy = not self._busy, True
-        if not first:
+            now = self._free > 0
+            if now:
+                self._free -= 1
+            else:
+                self._waiting.append(mine)
+        if not now:
             mine.wake.acquire()
         if not mine.results and not mine.error:
-            self._call()
+            self._call(mine)
         if mine.error:
             raise mine.error
         return mine.results[0]
 
-    def _call(self) -> None:
-        """Called by the thread whose turn it is: act for all that wait, wake them, and pass the turn on."""
+    def _call(self, mine: _Place[T, R]) -> None:
+        """Called by the thread whose turn it is: act for it and all that wait, wake them, and pass the turn on."""
         with self._lock:
-            batch, self._waiting = self._waiting, []
+            others, self._waiting = self._waiting, []
         error: BaseException | None = None
         try:
+            batch = [mine, *others]
             for place, result in zip(batch, self._act([place.item for place in batch]), strict=True):
                 place.results.append(result)
         except BaseException as e:  # noqa: BLE001  # each of the threads raises it
-            error = e
+            error = mine.error = e
         with self._lock:
             if error:
-                batch, self._waiting = batch + self._waiting, []
-            heir = self._waiting[0] if self._waiting else None
-            self._busy = heir is not None
-        for place in batch:
+                others, self._waiting = others + self._waiting, []
+            heir = self._waiting.pop(0) if self._waiting else None
+            if heir is None:
+                self._free += 1
+        for place in others:
             place.error = error
             place.wake.release()
         if heir:

@@ -30,6 +30,7 @@ LATE = 90.0  # seconds that the last events may take
 class Times:
     """Of each job, in seconds from when its notification was due to be sent."""
 
+    accepted: Sequence[float]
     fetched: Sequence[float]
     arrived: Sequence[float]
 
@@ -87,7 +88,7 @@ def _round(stand: Stand, port: int, *, rate: float, seconds: float, connections:
     sent = load.drive(port, notices.from_hover(jobs), rate=rate, connections=connections)
     notes = stand.await_arrivals(len(jobs), "worker", LATE)
     due = {job: sent.began + i / rate for i, job in enumerate(jobs)}
-    return Times(*([notes[what][job] - due[job] for job in jobs] for what in ("fetches", "arrivals")))
+    return Times(sent.latencies, *([notes[what][job] - due[job] for job in jobs] for what in ("fetches", "arrivals")))
 
 
 def _killed(stand: Stand, rate: float, *, windows: int) -> tuple[Sample, str]:
@@ -148,17 +149,20 @@ def _report(
         [
             f"{share:.0%}: {share * sustained.middle:.0f}/s",
             *(found[q].shown(1000) for q in QUANTILES),
+            Sample(tuple(quantile(one.accepted, 0.5) for one in shares[share])).shown(1000),
             Sample(tuple(quantile(one.fetched, 0.5) for one in shares[share])).shown(1000),
         ]
         for share, found in arrived.items()
     ]
-    at_rest, asked = Sample(tuple(idle.arrived)), Sample(tuple(idle.fetched))
-    rows.append(["one a second, all at rest", at_rest.shown(1000), *[""] * 2, asked.shown(1000)])
+    at_rest = [Sample(tuple(times)).shown(1000) for times in (idle.arrived, idle.accepted, idle.fetched)]
+    rows.append(["one a second, all at rest", at_rest[0], *[""] * 2, *at_rest[1:]])
+    woken = Sample(tuple(fetched - accepted for fetched, accepted in zip(idle.fetched, idle.accepted, strict=True)))
     header = [
         "of what is sustained",
         "POST to sink p50 ms",
         "p95 ms",
         "p99 ms",
+        "POST to 202 p50 ms",
         "POST to the provider's being asked p50 ms",
     ]
     over = Sample(tuple(rate / sustained.middle for rate in killed.rounds))
@@ -167,8 +171,8 @@ def _report(
         "while more come in.\n\n"
         + table(header, rows)
         + f"\nMedians of {rounds_of([arrived[0.5][0.5]])} rounds of {run:g} s, by a timetable that waits "
-        f"for nothing; in the last row of {len(idle.arrived)} notifications. Of every figure but the last "
-        f"column {LATENCY * 1000:.0f} ms are the provider's; the sink's own 20 ms are in none.\n\n"
+        f"for nothing; in the last row of {len(idle.arrived)} notifications. Of every figure but those "
+        f"of the last two columns {LATENCY * 1000:.0f} ms are the provider's; the sink's own 20 ms are in none.\n\n"
         f"While the worker of a `jobwire up` is killed (SIGKILL) every {KILLED_EVERY:g} s and started again by it, "
         f"{killed.shown()} events/s come, {over.shown()} of what is sustained: {told}\n"
     )
@@ -176,7 +180,7 @@ def _report(
     figures = {
         "path.p50": half[0.5].minus(LATENCY),
         "path.p99": half[0.99].minus(LATENCY),
-        "path.asked": asked,
+        "path.woken": woken,
     }
     series = {f"p{q * 100:g}": [_in_ms(arrived[share][q]) for share in SHARES] for q in QUANTILES}
     ticks = [f"{share:.0%} ({figure(share * sustained.middle)}/s)" for share in SHARES]

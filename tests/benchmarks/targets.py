@@ -45,8 +45,8 @@ TARGETS = (
     Target("POST to sink at half the rate, p50 beyond provider and sink", "path.p50", "≤", 0.015, " ms", 1000),
     Target("POST to sink at half the rate, p99 beyond provider and sink", "path.p99", "≤", 0.06, " ms", 1000),
     Target(
-        "wake-up of an idle worker: POST until the provider is asked, receiving included",
-        "path.asked",
+        "wake-up of an idle worker: from the 202 until the provider is asked",
+        "path.woken",
         "≤",
         0.005,
         " ms",
