@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 CONNECTIONS = 16
+REFUSED = b"503"  # not now, send it again
+FEW = 0.02  # of the requests, which may be refused: a disk or a machine may stall for a moment
 PATIENCE = 15.0  # seconds without any answer after which the server counts as hung
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -18,12 +20,16 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Load:
-    """How a run went. `latencies` are in seconds, in the order of the requests; `cpu` is what the generator used."""
+    """How a run went. `latencies` are in seconds, in the order of the requests; `cpu` is what the generator used.
+
+    `refused` were answered 503 and sent again at once.
+    """
 
     began: float
     seconds: float
     cpu: float
     latencies: Sequence[float]
+    refused: int = 0
 
     @property
     def rate(self) -> float:
@@ -37,22 +43,23 @@ class _Connection:
     since: float = 0.0
     received: bytes = field(default=b"", repr=False)
 
-    def answered(self, expected: bytes) -> bool:
-        """Read what there is; whether the answer is whole. Raises RuntimeError unless it is the expected one."""
+    def answered(self, expected: bytes) -> bytes:
+        """Read what there is. The status once the answer is whole; raises RuntimeError for one that is unexpected."""
         chunk = self.socket.recv(65536)
         if not chunk:
             raise RuntimeError("the server closed a connection")
         self.received += chunk
         head, end, body = self.received.partition(b"\r\n\r\n")
         if not end:
-            return False
-        if head[9:12] != expected:
+            return b""
+        status = head[9:12]
+        if status not in (expected, REFUSED):
             raise RuntimeError(f"the server answered {self.received[:500]!r}")
         length = _LENGTH.search(head)
         if len(body) < (int(length[1]) if length else 0):
-            return False
+            return b""
         self.received = b""
-        return True
+        return status
 
 
 def drive(
@@ -70,8 +77,9 @@ def drive(
     """
     expected = str(status).encode()
     latencies = [0.0] * len(requests)
+    ahead, refused = deque(range(len(requests))), 0
     idle = deque(_Connection(socket.create_connection(("127.0.0.1", port))) for _ in range(connections))
-    sent = done = 0
+    done = 0
     with selectors.DefaultSelector() as selector:
         for connection in idle:
             connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -79,26 +87,32 @@ def drive(
         cpu, began = time.process_time(), time.monotonic()
         while done < len(requests):
             wait = PATIENCE
-            while idle and sent < len(requests):
+            while idle and ahead:
                 now = time.monotonic()
-                due = began + sent / rate if rate else now
+                due = began + ahead[0] / rate if rate else now
                 if due > now:
                     wait = due - now
                     break
                 connection = idle.popleft()  # in turn, so that none is idle for so long that the server closes it
-                connection.index, connection.since = sent, due
-                connection.socket.sendall(requests[sent])
-                sent += 1
+                connection.index, connection.since = ahead.popleft(), due
+                connection.socket.sendall(requests[connection.index])
             ready = selector.select(wait)
             if not ready and wait == PATIENCE:
                 raise RuntimeError(f"no answer within {PATIENCE:g} s")
             for key, _ in ready:
                 connection = key.data
-                if connection.answered(expected):
+                answer = connection.answered(expected)
+                if answer == REFUSED:
+                    refused += 1
+                    ahead.appendleft(connection.index)
+                    if refused > FEW * len(requests) + 1:
+                        raise RuntimeError(f"{refused} of {len(requests)} requests were answered 503")
+                elif answer:
                     latencies[connection.index] = time.monotonic() - connection.since
-                    idle.append(connection)
                     done += 1
+                if answer:
+                    idle.append(connection)
         seconds, cpu = time.monotonic() - began, time.process_time() - cpu
     for connection in idle:
         connection.socket.close()
-    return Load(began, seconds, cpu, latencies)
+    return Load(began, seconds, cpu, latencies, refused)

@@ -88,7 +88,8 @@ def _round(stand: Stand, port: int, *, rate: float, seconds: float, connections:
     sent = load.drive(port, notices.from_hover(jobs), rate=rate, connections=connections)
     notes = stand.await_arrivals(len(jobs), "worker", LATE)
     due = {job: sent.began + i / rate for i, job in enumerate(jobs)}
-    return Times(sent.latencies, *([notes[what][job] - due[job] for job in jobs] for what in ("fetches", "arrivals")))
+    fetched, arrived = ([notes[what][job] - due[job] for job in jobs] for what in ("fetches", "arrivals"))
+    return Times(sent.latencies, fetched, arrived, sent.refused)
 
 
 def _killed(stand: Stand, rate: float, *, windows: int) -> tuple[Sample, str]:
@@ -165,6 +166,7 @@ def _report(
         "POST to 202 p50 ms",
         "POST to the provider's being asked p50 ms",
     ]
+    refused = sum(one.refused for times in (*shares.values(), [idle]) for one in times)
     over = Sample(tuple(rate / sustained.middle for rate in killed.rounds))
     text = (
         f"Sustained: {sustained.shown()} notifications a second, each of a job of its own, become events at the sink "
@@ -172,7 +174,8 @@ def _report(
         + table(header, rows)
         + f"\nMedians of {rounds_of([arrived[0.5][0.5]])} rounds of {run:g} s, by a timetable that waits "
         f"for nothing; in the last row of {len(idle.arrived)} notifications. Of every figure but those "
-        f"of the last two columns {LATENCY * 1000:.0f} ms are the provider's; the sink's own 20 ms are in none.\n\n"
+        f"of the last two columns {LATENCY * 1000:.0f} ms are the provider's; the sink's own 20 ms are in none. "
+        f"{refused} requests were answered 503 and sent again.\n\n"
         f"While the worker of a `jobwire up` is killed (SIGKILL) every {KILLED_EVERY:g} s and started again by it, "
         f"{killed.shown()} events/s come, {over.shown()} of what is sustained: {told}\n"
     )

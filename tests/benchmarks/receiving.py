@@ -43,6 +43,7 @@ class Runs:
     cost: list[float] = field(default_factory=list)
     used: list[float] = field(default_factory=list)  # processor seconds of the server and Valkey for a request
     done: list[float] = field(default_factory=list)  # the rate until all that was started had ended
+    refused: int = 0
 
 
 def measure(stand: Stand, cache: Cache, *, count: int, seconds: float, run: float) -> Part:
@@ -90,6 +91,7 @@ def _round(runs: Runs, route: Route, server: Server, valkey: int, pace: float, r
     runs.done.append(len(sent.latencies) / (sent.seconds + rest()))
     half = load.drive(server.port, route.prepare(notices.job_ids(_many(sent.rate / 2, run))), rate=sent.rate / 2)
     rest()
+    runs.refused += sent.refused + half.refused
     runs.rate.append(sent.rate)
     runs.p50.append(quantile(sent.latencies, 0.5))
     runs.p99.append(quantile(sent.latencies, 0.99))
@@ -155,6 +157,7 @@ def _report(runs: Mapping[str, Runs], missing: Mapping[str, str], run: float) ->
     rows += [unmeasured(title, reason, 8) for title, reason in missing.items()]
     used, times = "µs of a core for one", ["p50 ms", "p99 ms", "p99 ms at half the rate"]
     header = ["route", "accepted/s", "× HMAC + LPUSH", "× bare", used, *times]
+    refused = sum(one.refused for one in runs.values())
     cost = min(runs[BARE].cost) * 1e6 if BARE in runs else 0
     text = (
         table(header, rows)
@@ -163,7 +166,7 @@ def _report(runs: Mapping[str, Runs], missing: Mapping[str, str], run: float) ->
         "is that of the server's processes and of Valkey together, while it is asked as fast as it answers; it says "
         "more than the rate where others disturb. The last column is by a timetable, at half of what the "
         f"same route has just sustained. The load generator needs {cost:.0f} µs of a core for a request of the bare "
-        "route, and shares the cores with what it measures.\n"
+        f"route, and shares the cores with what it measures. {refused} requests were answered 503 and sent again.\n"
     )
     return Part(text, _figures(rates, halves), {"receiving": _chart({title: rates[title] for title in runs})})
 
