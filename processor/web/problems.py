@@ -32,7 +32,7 @@ def problem(status: int, detail: str, headers: Iterable[tuple[str, str]] = ()) -
 
 def _unavailable(_: Unavailable) -> Response:
     """The reason is for the log: it names our insides."""
-    return problem(503, "the store cannot take it now; nothing was kept, send it again", [("Retry-After", RETRY_AFTER)])
+    return problem(503, "the store has not confirmed it; send it again", [("Retry-After", RETRY_AFTER)])
 
 
 def _http(error: HTTPException) -> Response | HTTPException:

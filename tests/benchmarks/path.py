@@ -33,6 +33,7 @@ class Times:
     accepted: Sequence[float]
     fetched: Sequence[float]
     arrived: Sequence[float]
+    refused: int
 
 
 def measure(stand: Stand, *, count: int, seconds: float, run: float) -> Part:

@@ -13,6 +13,7 @@ import platform
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -91,7 +92,8 @@ def _measured(name: str, section: _Section) -> Part:
     say(name)
     try:
         part = section()
-    except (Missing, RuntimeError, OSError, subprocess.SubprocessError) as e:
+    except Exception as e:  # noqa: BLE001  # half an hour's figures are not lost by one fault
+        traceback.print_exc()
         say(f"{name}: not measured: {e}")
         part = Part(f"not measured: {' '.join(str(e).split())[:300]}\n")
     _tell(name, part)
