@@ -97,6 +97,16 @@ def test_every_target_has_its_row_measured_or_not(tables: Any, targets: Any) -> 
     assert "pending" not in told.splitlines()[-1]
 
 
+def test_what_is_measured_again_leaves_the_other_rows_as_they_are(tables: Any, targets: Any) -> None:
+    figures = {target.figure: tables.Sample((1.0,)) for target in targets.TARGETS}
+    figures |= {name: tables.Sample((1000.0,)) for name in ("flat.pending", "flat.history")}
+    earlier = targets.told(figures)
+    assert targets.told({}, earlier=earlier) == earlier
+    again = targets.told({"receiver.pushing": tables.Sample((0.5,))}, earlier=earlier)
+    changed = [now for now, then in zip(again.splitlines(), earlier.splitlines(), strict=True) if now != then]
+    assert changed == ["| receiver, × Flask with HMAC + `LPUSH` | ≥ 0.85 | 0.50 | 41% short |"]
+
+
 def test_rounds_end_when_their_time_is_over_but_there_are_enough_of_them(modules: dict[str, ModuleType]) -> None:
     progress = modules["progress"]
     assert len(list(progress.rounds("nothing", 5, 60.0))) == 5

@@ -40,8 +40,6 @@ from processor.store.scripts import Scripts
 from processor.store.work import Claim, Found, Hint, Page, Resource, Row, Stocked, windows
 from processor.wiring import CAP, OWN_SHARE, App, from_environment, read_settings
 
-pytestmark = pytest.mark.alone
-
 HOVER = ((120, 60.0), (7200, 3600.0))  # as published; so are Bentley's
 BENTLEY = ((500, 60.0), (5000, 3600.0))
 Rates = Sequence[tuple[int, float]]
@@ -491,6 +489,7 @@ def best_stretch(times: Sequence[float], window: float) -> float:
     return max((bisect_left(times, at + seconds) - i for i, at in enumerate(times)), default=0) / (STRETCH * 120)
 
 
+@pytest.mark.alone
 def test_a_backlog_draws_no_refusal_and_is_drained_at_the_allowed_rate(plant: Plant) -> None:
     """A hundred times as fast as in earnest, which is 200 calls a second; where the machine is too busy with other
     things for that, fortyfold."""
@@ -514,6 +513,7 @@ def test_a_backlog_draws_no_refusal_and_is_drained_at_the_allowed_rate(plant: Pl
     assert found >= 0.95
 
 
+@pytest.mark.alone
 @pytest.mark.skipif("JOBWIRE_BACKLOG" not in os.environ, reason="takes a minute: JOBWIRE_BACKLOG=10000 runs it")
 def test_a_backlog_of_ten_thousand_is_drained_at_the_allowed_rate_from_its_first_to_its_last(plant: Plant) -> None:
     spent, jobs = plant.counted("spent", "main100"), int(os.environ["JOBWIRE_BACKLOG"])
@@ -527,6 +527,7 @@ def test_a_backlog_of_ten_thousand_is_drained_at_the_allowed_rate_from_its_first
     assert share >= 0.95
 
 
+@pytest.mark.alone
 def test_sources_of_one_client_share_its_budget_and_those_of_others_have_their_own(plant: Plant) -> None:
     spent = plant.counted("spent", "a", "b"), plant.counted("spent", "c")
     for name in ("a", "b", "c"):
@@ -541,6 +542,7 @@ def test_sources_of_one_client_share_its_budget_and_those_of_others_have_their_o
     assert lasted[0] > 1.3 * lasted[1], "the two sources did not share, or the third one shared with them"
 
 
+@pytest.mark.alone
 def test_after_a_429_nobody_asks_that_provider_until_it_is_over(plant: Plant) -> None:
     """Neither worker, nor the other source of the client; the third source goes on."""
     spent = plant.counted("spent", "a", "b")

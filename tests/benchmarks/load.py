@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 CONNECTIONS = 16
 REFUSED = b"503"  # not now, send it again
 KNOWN = b"200"  # it was kept after all
-FEW = 0.02  # of the requests, which may be refused: a disk or a machine may stall for a moment
+STALLS = 4  # times that each connection's request may be refused in a run: a disk or a machine may stall for a moment
 PATIENCE = 15.0  # seconds without any answer after which the server counts as hung
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -108,7 +108,7 @@ def drive(
                 if answer == REFUSED:
                     refused.append(connection.index)
                     ahead.appendleft(connection.index)
-                    if len(refused) > FEW * len(requests) + 1:
+                    if len(refused) > STALLS * connections:
                         raise RuntimeError(f"{len(refused)} of {len(requests)} requests were answered 503")
                 elif answer:
                     latencies[connection.index] = time.monotonic() - connection.since

@@ -1,7 +1,7 @@
 """Measures jobwire beside others and writes docs/performance.md, with its charts.
 
-`python tests/benchmarks/run.py [--quick] [--only SECTION]`. It starts everything it needs on free loopback ports and
-stops it; the others are installed once from PyPI, npm and Debian into a folder of their own (--cache).
+`python tests/benchmarks/run.py [--quick] [--only SECTION [--write]]`. It starts everything it needs on free loopback
+ports and stops it; the others are installed once from PyPI, npm and Debian into a folder of their own (--cache).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +28,7 @@ import targets
 import working
 from cached import DEFAULT, Cache, Missing
 from progress import ROUNDS, say
-from stand import HERE, ROOT, Stand, stand
+from stand import HERE, ROOT, Stand, stand, stolen
 from tables import Chart, Part
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -43,7 +44,9 @@ def main() -> None:
     parser.add_argument("--only", choices=list(_sections(None, None, True)), help="the page is left alone")  # type: ignore[arg-type]
     parser.add_argument("--cache", type=Path, default=DEFAULT, help="where the others are installed (%(default)s)")
     parser.add_argument("--offline", action="store_true", help="install nothing: what is missing is not measured")
+    parser.add_argument("--write", action="store_true", help="with --only: put it on the page beside what is there")
     given = parser.parse_args()
+    writes = not given.quick and (given.write or not given.only)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     cache = Cache(given.cache.absolute(), installs=not given.offline)
     if not given.only:
@@ -56,9 +59,10 @@ def main() -> None:
         }
         parts["machine"] = Part(_machine(it, cache))
     figures = {name: sample for part in parts.values() for name, sample in part.figures.items()}
-    parts["targets"] = Part(targets.told(figures, every=not given.only))
+    earlier = _parted(PAGE.read_text(), "targets")[1] if given.only else ""
+    parts["targets"] = Part(targets.told(figures, every=writes or not given.only, earlier=earlier if writes else ""))
     _tell("targets", parts["targets"])
-    if not given.quick and not given.only:
+    if writes:
         _write(parts)
         _draw(cache, {name: chart for part in parts.values() for name, chart in part.charts.items()})
 
@@ -90,12 +94,18 @@ def _sections(it: Stand, cache: Cache, quick: bool) -> dict[str, _Section]:
 def _measured(name: str, section: _Section) -> Part:
     """What a section found; one that fails keeps none of the others from the page."""
     say(name)
+    before = stolen()
     try:
         part = section()
     except Exception as e:  # noqa: BLE001  # half an hour's figures are not lost by one fault
         traceback.print_exc()
         say(f"{name}: not measured: {e}")
         part = Part(f"not measured: {' '.join(str(e).split())[:300]}\n")
+    lost, of = (now - then for now, then in zip(stolen(), before, strict=True))
+    if lost:
+        part = replace(
+            part, text=f"{part.text}\nMeanwhile other machines had {lost / of:.0%} of the processors (steal).\n"
+        )
     _tell(name, part)
     return part
 
@@ -139,12 +149,18 @@ def _write(parts: Mapping[str, Part]) -> None:
     """Put each section between its markers on the page; what stands around them is kept."""
     page = PAGE.read_text()
     for name, part in parts.items():
-        begin, end = f"<!-- measured: {name} -->\n", "<!-- end -->"
-        before, _, rest = page.partition(begin)
-        _, found, after = rest.partition(end)
-        assert found, f"{PAGE} has no place for {name}"
-        page = f"{before}{begin}{part.text}{end}{after}"
+        before, _, after = _parted(page, name)
+        page = before + part.text + after
     PAGE.write_text(page)
+
+
+def _parted(page: str, name: str) -> tuple[str, str, str]:
+    """What stands before a section, the section, and what stands behind it."""
+    begin, end = f"<!-- measured: {name} -->\n", "<!-- end -->"
+    before, _, rest = page.partition(begin)
+    text, found, after = rest.partition(end)
+    assert found, f"{PAGE} has no place for {name}"
+    return before + begin, text, end + after
 
 
 def _draw(cache: Cache, charts: Mapping[str, Chart]) -> None:

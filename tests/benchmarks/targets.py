@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,18 +63,31 @@ TARGETS = (
 )
 
 
-def told(figures: Mapping[str, Sample], *, every: bool = True) -> str:
-    """A row for each target, or for those that were measured, with the median and the range of that."""
+def told(figures: Mapping[str, Sample], *, every: bool = True, earlier: str = "") -> str:
+    """A row for each target, or for those that were measured, with the median and the range of that.
+
+    What was not measured now is as `earlier`, an answer of this function, has it.
+    """
+    before = dict(_rows(earlier))
     rows = []
     for target in TARGETS:
         found = figures.get(target.figure)
-        if found is None and every:
-            rows.append([target.about, target.wanted, "not measured", ""])
-        elif found is not None:
-            rows.append(
-                [target.about, target.wanted, found.shown(target.scale) + target.unit, target.off(found.middle)]
-            )
-    return table(["what", "target", "measured", ""], rows) + _sizes(figures)
+        if found is not None:
+            measured = [found.shown(target.scale) + target.unit, target.off(found.middle)]
+        elif target.about in before:
+            measured = before[target.about]
+        else:
+            measured = ["not measured", ""]
+        if every or found is not None:
+            rows.append([target.about, target.wanted, *measured])
+    return table(["what", "target", "measured", ""], rows) + (_sizes(figures) or _sizes_of(earlier))
+
+
+def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
+    for line in text.splitlines():
+        if line.startswith("|"):
+            about, _, *measured = (cell.strip() for cell in line.strip("|").split("|"))
+            yield about, measured
 
 
 def _sizes(figures: Mapping[str, Sample]) -> str:
@@ -82,3 +95,7 @@ def _sizes(figures: Mapping[str, Sample]) -> str:
     if most is None or past is None:
         return ""
     return f"\nThe most pending were {figure(most.middle)}, the journal's history {figure(past.middle)} events.\n"
+
+
+def _sizes_of(text: str) -> str:
+    return "".join(f"\n{line}\n" for line in text.splitlines() if line.startswith("The most pending"))
