@@ -145,7 +145,7 @@ def unaccounted(client: Any, longest: Mapping[str, float] = LONGEST) -> list[str
             strange.append(f"{key}: not in the table")
         elif kind in WAITING:
             strange.append(f"{key}: nothing waits")
-        elif kind in longest and not 0 < ttl <= longest[kind]:
+        elif kind in longest and not 0 <= ttl <= longest[kind]:  # none at all is below 0
             strange.append(f"{key}: expires in {ttl} s, the table says {known[kind]}")
         elif kind not in longest and kind not in TRIMMED and not re.search("for ever|until", known[kind]):
             strange.append(f"{key}: no bound is tested, the table says {known[kind]}")

@@ -213,14 +213,16 @@ def test_the_embedded_server_is_started_again_when_it_dies(jobwire: Running) -> 
 
 
 def test_whatever_dies_is_started_again(jobwire: Running) -> None:
+    hover = jobwire.simulated.by_name["hover"]
+    notify(hover, hover_job(jobwire, 6))
+    wait_for(lambda: len(jobwire.events()) == 3)  # there is a token: a kill amid its exchange would cost more time
     for of in ("workers scheduler", "processor.cli web"):
         [before, *_] = jobwire.pids(of)
         jobwire.kill(of)
         wait_for(lambda of=of, before=before: jobwire.pids(of) and before not in jobwire.pids(of))
-    hover = jobwire.simulated.by_name["hover"]
     job = hover_job(jobwire, 8)
     wait_for(lambda: any(s.status == 202 for s in notify(hover, job)))
-    wait_for(lambda: len({e["id"] for e in jobwire.events()}) == 3)
+    wait_for(lambda: len({e["id"] for e in jobwire.events()}) == 6)
 
 
 def test_a_job_that_the_provider_does_not_know_becomes_a_visible_dead_notification(jobwire: Running) -> None:
